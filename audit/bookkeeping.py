@@ -1,0 +1,67 @@
+"""Checks what is kept beside the log: natural keys, what sources said last, and what runs say they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from domain.canonical import digest
+from domain.errors import ProvenariumError
+from domain.opends import TOMBSTONE_TERM
+from store import statements
+from store.ledger import Ledger
+
+SQL = statements.load("audit", "bookkeeping.sql")
+BATCH = 500
+
+Finding = tuple[str, str]
+"""Where (a table and its row) and what."""
+
+
+def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:
+    """Everything beside the log that contradicts it; projections must be up to date."""
+    for kind, key, pid, owner in _rows(connection, "keys_that_disagree"):
+        yield f"source_records {kind} {key}", f"is {pid}, but natural_keys says {owner}"
+    for (pid,) in _rows(connection, "objects_without_key"):
+        yield f"natural_keys {pid}", "the object came from a source, but no key leads to it"
+    for kind, key, pid in _rows(connection, "objects_without_statement"):
+        yield f"source_records {kind} {key}", f"what the source said last about {pid} is missing"
+    for pid, version, run in _rows(connection, "events_without_run"):
+        yield f"runs {run}", f"is missing, but {pid}/{version} names it as its cause"
+    for pid, version, run in _rows(connection, "events_without_item"):
+        yield f"run_items of {run}", f"do not list {pid}/{version}, which names the run as its cause"
+    for run, ordinal, pid, version in _rows(connection, "items_without_event"):
+        yield f"run_items {run} {ordinal}", f"lists {pid}/{version}, which is no event of this run"
+    yield from _statement_problems(ledger, connection)
+
+
+def _statement_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:
+    """What a source said last must be the document it points to."""
+    after: tuple[Any, ...] = ("", "", "")
+    while rows := _rows(connection, "statements", (*after, BATCH)):
+        after = rows[-1][:3]
+        versions = {pid: version for _, _, _, pid, version, _, _ in rows if version is not None}
+        try:
+            states = {state.id: state.document for state in ledger.states(versions)}
+        except ProvenariumError as error:
+            yield "source_records", f"name a version that cannot be rebuilt: {error}"
+            continue
+        for _, kind, key, pid, version, packed, expected in rows:
+            where = f"source_records {kind} {key}"
+            try:
+                document = states[pid] if version is not None else ledger.mapper.unpack(bytes(packed))
+            except ProvenariumError as error:
+                yield where, str(error)
+                continue
+            content = {term: value for term, value in document.items() if term != TOMBSTONE_TERM}
+            if digest(content) != bytes(expected).hex():
+                said = f"version {version} of {pid}" if version is not None else "the document kept there"
+                yield where, f"has another digest than {said}"
+
+
+def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(SQL[statement], parameters).fetchall()

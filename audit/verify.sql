@@ -1,0 +1,51 @@
+-- name: streams
+SELECT originator_id FROM events
+ WHERE originator_version = 1 AND originator_id > %b
+ ORDER BY originator_id
+ LIMIT %b
+
+-- name: headless_streams
+SELECT originator_id, min(originator_version) FROM events
+ GROUP BY originator_id HAVING min(originator_version) <> 1
+ LIMIT 100
+
+-- name: disorder
+SELECT * FROM (
+    SELECT notification_id, originator_id, originator_version, recorded_at,
+           lag(notification_id, 1, 0::bigint) OVER ahead AS position_before,
+           lag(recorded_at) OVER ahead AS recorded_before
+      FROM events
+    WINDOW ahead AS (ORDER BY notification_id)
+) AS log
+ WHERE notification_id <> position_before + 1 OR recorded_at < recorded_before
+ ORDER BY notification_id
+ LIMIT 100
+
+-- name: head
+SELECT coalesce((SELECT position FROM log_head), 0), (SELECT coalesce(max(notification_id), 0) FROM events)
+
+-- name: columns
+SELECT originator_version, event_id, occurred_at FROM events WHERE originator_id = %b ORDER BY originator_version
+
+-- name: snapshots
+SELECT originator_version, topic, state FROM snapshots WHERE originator_id = %b ORDER BY originator_version
+
+-- name: projections
+SELECT name, position FROM projections
+
+-- name: strangers
+SELECT 'objects', pid FROM objects AS o
+ WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = o.pid AND originator_version = 1)
+UNION ALL
+SELECT 'versions', pid || '/' || version FROM versions AS v
+ WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = v.pid AND originator_version = v.version)
+UNION ALL
+SELECT 'terms', pid || '/' || version FROM terms AS t
+ WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = t.pid AND originator_version = t.version)
+UNION ALL
+SELECT 'snapshots', originator_id || '/' || originator_version FROM snapshots AS s
+ WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = s.originator_id AND originator_version = 1)
+UNION ALL
+SELECT 'natural_keys', pid FROM natural_keys AS k
+ WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = k.pid AND originator_version = 1)
+ LIMIT 100

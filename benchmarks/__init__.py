@@ -1,0 +1,1 @@
+"""Measurements of the store, beside what the machine can do at best."""

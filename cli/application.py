@@ -1,0 +1,154 @@
+"""The command's frame: the Typer application, shared options, and how errors become exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Annotated, Any, cast
+
+import eventsourcing.persistence as library
+import psycopg
+import typer
+from typer.core import TyperGroup
+
+from cli.output import Output, complain
+from domain.agents import Agent, person
+from domain.errors import InvalidIdentifier, InvalidTime, ProvenariumError, RefusedInput
+from domain.pid import parse as parse_pid
+from projections.engine import catch_up
+from sources.source_system import SourceSystem, find_source
+from sources.synchronise import find
+from store.ledger import Axis, Ledger
+from store.settings import Settings
+
+DONE, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+_ORDER = (
+    *("sync", "runs", "revert", "find"),
+    *("get", "history", "diff", "blame", "prov"),
+    *("export", "changes"),
+    *("edit", "tombstone", "restore"),
+    *("rebuild", "verify"),
+)
+
+_json_before_command: ContextVar[bool] = ContextVar("json", default=False)
+
+
+class Commands(TyperGroup):
+    """Turns errors a person can cause into one line and exit status 1."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override] # typer keeps its base private
+        """In the order of a working day."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override] # typer keeps its base private
+        """Run the command; see the module docstring."""
+        as_json = "--json" in sys.argv
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a reader that went away is no surprise
+        except ProvenariumError as error:
+            complain(str(error), type(error).__name__, as_json=as_json)
+        except (psycopg.Error, library.PersistenceError) as error:
+            line = (str(error).strip().splitlines() or ["no reason given"])[0]
+            complain(f"the database refused or failed: {line}", "StoreUnavailable", as_json=as_json)
+        except KeyboardInterrupt:
+            complain("interrupted; the same command goes on from here", "Interrupted", as_json=as_json)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # The reader has seen enough, so what is left in the buffer goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except UnicodeEncodeError as error:
+            complain(f"{error.object!r} is not Unicode text; give it in UTF-8", "InvalidText", as_json=as_json)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            complain(f"{where}{error.strerror or error}", "SystemRefused", as_json=as_json)
+        else:
+            return result
+        ctx.exit(REFUSED)
+        return None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Every change to a digital specimen, kept for ever: synchronise archives, travel in time, export provenance.",
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (one object, or JSON Lines for lists).")]
+SourceOption = Annotated[str, typer.Option("--source", help="Name of the source system.")]
+AxisOption = Annotated[
+    Axis, typer.Option("--axis", help="recorded: when this store learned it; occurred: when the source said it.")
+]
+AgentOption = Annotated[
+    str | None,
+    typer.Option("--agent", envvar="PROVENARIUM_AGENT", help="ORCID or IRI of the person on whose request this is."),
+]
+PidArgument = Annotated[str, typer.Argument(metavar="PID", help="TEST/ABC-DEF-GHJ, or its DOI or Handle URL.")]
+
+
+@app.callback()
+def root(as_json: JsonOption = False) -> None:
+    """Options before the command."""
+    _json_before_command.set(as_json)
+
+
+def output(as_json: bool) -> Output:
+    """Where to print; ``--json`` counts before and after the command's name."""
+    return Output(as_json=as_json or _json_before_command.get())
+
+
+@contextmanager
+def opened() -> Iterator[Ledger]:
+    """The ledger of the settings in the environment."""
+    with Ledger.open(Settings.from_environment()) as ledger:
+        yield ledger
+
+
+def caught_up(ledger: Ledger, out: Output) -> None:
+    """Bring the projections up to date, so that a person sees what they did."""
+    with out.progress("projections", "events") as tick:
+        catch_up(ledger, progress=tick)
+
+
+def pid_of(text: str) -> tuple[str, int | None]:
+    """(PID, version or None) of an argument; a malformed one is a usage error."""
+    try:
+        return parse_pid(text)
+    except InvalidIdentifier as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def moment(text: str | None, reading: Any) -> Any:
+    """A time option read by ``domain.times.start_of`` or ``end_of``; a malformed one is a usage error."""
+    if text is None:
+        return None
+    try:
+        return reading(text)
+    except InvalidTime as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def agent_of(text: str | None, *, required: bool = False) -> Agent | None:
+    """The requesting person; raises :class:`RefusedInput` when one is needed and none is named."""
+    if text is None:
+        if required:
+            raise RefusedInput("say who asks for this: --agent ORCID, or set PROVENARIUM_AGENT")
+        return None
+    try:
+        return person(text)
+    except InvalidIdentifier as error:
+        raise typer.BadParameter(str(error), param_hint="--agent") from None
+
+
+def source_of(ledger: Ledger, name: str) -> SourceSystem:
+    """The source system of this name; raises :class:`NotFound` naming those there are."""
+    found = find_source(ledger, name)
+    if found is None:
+        find(ledger, name, "")  # says which sources there are
+    return cast("SourceSystem", found)

@@ -1,0 +1,202 @@
+"""Commands over whole collections: export, changes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import orjson
+import typer
+
+from cli.application import AxisOption, JsonOption, SourceOption, app, caught_up, moment, opened, output, source_of
+from cli.output import Output, show_value
+from domain.errors import RefusedInput
+from domain.opends import TOMBSTONE_TERM
+from domain.representation import represent
+from domain.terms import ABSENT
+from domain.times import end_of, now, start_of, to_text
+from projections.collection import CollectionChange, collection
+from projections.collection import changes as read_changes
+from store.ledger import Axis, Ledger
+
+
+@app.command()
+def export(
+    source: SourceOption,
+    file: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="JSON Lines file to write, or - for standard output.")
+    ],
+    at: Annotated[str | None, typer.Option(help="A time, or a date meaning the end of that day (UTC).")] = None,
+    axis: AxisOption = Axis.RECORDED,
+    include_tombstoned: Annotated[
+        bool, typer.Option("--include-tombstoned", help="Also what was tombstoned then.")
+    ] = False,
+    include_media: Annotated[bool, typer.Option("--include-media", help="Also the digital media objects.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the whole collection as it was, one document a line, ordered by record."""
+    out = output(as_json)
+    when = moment(at, end_of)
+    written = 0
+    with opened() as ledger, out.progress(f"export {source}", "documents") as tick:
+        system = source_of(ledger, source)
+        with _writing(file, out) as write:
+            for state in collection(
+                ledger,
+                system.pid,
+                when,
+                axis,
+                include_tombstoned=include_tombstoned,
+                include_media=include_media,
+            ):
+                write(orjson.dumps(represent(state)) + b"\n")
+                written += 1
+                if written % 500 == 0:
+                    tick(written, None)
+    if str(file) == "-":
+        return
+    if out.as_json:
+        out.value({"documents": written, "file": str(file), "source": source, "at": at, "axis": axis.value})
+    else:
+        out.say(f"wrote {written} documents to {file}")
+
+
+@app.command()
+def changes(
+    source: SourceOption,
+    since: Annotated[str, typer.Option(help="From this time, or from the beginning of this day (UTC).")],
+    until: Annotated[
+        str | None, typer.Option(help="Until this time, or the end of this day (UTC); default now.")
+    ] = None,
+    axis: AxisOption = Axis.RECORDED,
+    details: Annotated[bool, typer.Option("--details", help="Every change, instead of counts.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what changed in a collection between two times, by term and agent."""
+    out = output(as_json)
+    begin, end = moment(since, start_of), moment(until, end_of) or now()
+    if end < begin:
+        raise typer.BadParameter("is before --since", param_hint="--until")
+    with opened() as ledger:
+        caught_up(ledger, out)
+        found = read_changes(ledger, source_of(ledger, source).pid, begin, end, axis)
+        if out.as_json:
+            out.lines(_to_json(change) for change in found)
+        elif details:
+            _show_details(out, list(found), ledger)
+        else:
+            _show_counts(out, found, ledger)
+
+
+def _show_details(out: Output, found: list[CollectionChange], ledger: Ledger) -> None:
+    names = ledger.agent_names({change.agent for change in found})
+    out.table(
+        ("occurred", "record", "version", "term", "old", "new", "agent"),
+        (
+            [
+                to_text(change.occurred)[:19] + "Z",
+                change.record,
+                f"{change.pid}/{change.version}",
+                change.term or _activity(change),
+                show_value(change.old, 40),
+                show_value(change.new, 40),
+                names.get(change.agent, change.agent),
+            ]
+            for change in found
+        ),
+    )
+
+
+def _show_counts(out: Output, found: Iterator[CollectionChange], ledger: Ledger) -> None:
+    counts: Counter[tuple[str, str]] = Counter()
+    objects: dict[tuple[str, str], set[str]] = {}
+    withdrawn: set[tuple[str, int]] = set()
+    for change in found:
+        term = change.term or _activity(change)
+        if term.endswith("/@type"):  # says nothing to a person that its neighbours do not
+            continue
+        if term.startswith(TOMBSTONE_TERM):
+            if (change.pid, change.version) in withdrawn:
+                continue
+            withdrawn.add((change.pid, change.version))
+            term = _activity(change)
+        group = (term, change.agent)
+        counts[group] += 1
+        objects.setdefault(group, set()).add(change.pid)
+    names = ledger.agent_names({agent for _, agent in counts})
+    out.table(
+        ("term", "agent", "changes", "objects"),
+        (
+            [term, names.get(agent, agent), amount, len(objects[term, agent])]
+            for (term, agent), amount in counts.most_common()
+        ),
+    )
+
+
+def _activity(change: CollectionChange) -> str:
+    return f"({change.activity_type.removeprefix('ods:')})"
+
+
+def _to_json(change: CollectionChange) -> dict[str, Any]:
+    value = {
+        "recorded": to_text(change.recorded),
+        "occurred": to_text(change.occurred),
+        "pid": change.pid,
+        "record": change.record,
+        "version": change.version,
+        "activity": str(change.activity),
+        "activityType": change.activity_type,
+        "agent": change.agent,
+        "agents": change.agents,
+        "term": change.term,
+        "pointer": change.pointer,
+    }
+    for side in ("old", "new"):
+        held = getattr(change, side)
+        if held is not ABSENT:
+            value[side] = held
+    return value
+
+
+@contextmanager
+def _writing(file: Path, out: Output) -> Iterator[Callable[[bytes], object]]:
+    """The file, complete or not at all: written beside its place and renamed when done."""
+    if str(file) == "-":
+        yield out.data
+        return
+    target = file.resolve()  # a link stays a link
+    try:
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:  # a device or pipe is written to, never replaced
+                yield stream.write
+            return
+        with _beside(target) as stream:
+            yield stream.write
+    except OSError as error:
+        raise RefusedInput(f"cannot write {file}: {error.strerror}; choose another file with -o") from None
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place, and the permissions, of the target when it is complete."""
+    number, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    beside = Path(name)
+    try:
+        with os.fdopen(number, "wb") as stream:
+            yield stream
+        beside.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        beside.replace(target)
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

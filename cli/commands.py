@@ -1,0 +1,8 @@
+"""All commands, gathered into the application."""
+
+from __future__ import annotations
+
+from cli import collections, curating, maintaining, reading, synchronising
+from cli.application import app
+
+__all__ = ["app", "collections", "curating", "maintaining", "reading", "synchronising"]

@@ -1,0 +1,189 @@
+"""Commands that read one object: get, history, diff, blame, prov."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.application import AxisOption, JsonOption, PidArgument, app, moment, opened, output, pid_of
+from cli.output import show_value
+from domain.digital_object import DigitalObject
+from domain.events import DigitalObjectEvent
+from domain.representation import represent
+from domain.terms import ABSENT, TermChange, term_of
+from domain.times import end_of, to_text
+from projections.object_reading import blame_terms, difference
+from projections.object_reading import history as read_history
+from projections.prov_formats import FORMATS
+from store.ledger import Axis, Ledger
+
+
+@app.command()
+def get(
+    pid: PidArgument,
+    version: Annotated[int | None, typer.Option(min=1, help="Version number, from 1.")] = None,
+    at: Annotated[str | None, typer.Option(help="A time, or a date meaning the end of that day (UTC).")] = None,
+    axis: AxisOption = Axis.RECORDED,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the document as it is, or as it was at a version or time."""
+    name, in_pid = pid_of(pid)
+    version = version or in_pid
+    if in_pid is not None and version != in_pid:
+        raise typer.BadParameter(f"{pid} names version {in_pid} already", param_hint="--version")
+    if version is not None and at is not None:
+        raise typer.BadParameter("give a version or a time, not both", param_hint="--at")
+    when = moment(at, end_of)
+    with opened() as ledger:
+        state = ledger.get(name, version) if when is None else ledger.get_at(name, when, axis)
+    output(as_json).value(represent(state))
+
+
+@app.command()
+def history(pid: PidArgument, as_json: JsonOption = False) -> None:
+    """List the versions: number, times, activity, agents, changed terms."""
+    out = output(as_json)
+    name, _ = pid_of(pid)
+    with opened() as ledger:
+        versions = read_history(ledger, name)
+        names = _names(ledger, [version.event for version in versions])
+    if out.as_json:
+        out.lines(version.to_json() for version in versions)
+        return
+    out.table(
+        ("version", "recorded", "occurred", "activity", "agents", "changed terms"),
+        (
+            [
+                version.event.originator_version,
+                _seconds(version.event.recorded),
+                _seconds(version.event.occurred),
+                version.event.activity_type.removeprefix("ods:")
+                + (f" ({version.event.activity.comment})" if version.event.activity.comment else ""),
+                _agents(version.event, names),
+                "\n".join(_changed(version.event)) or "(all)",
+            ]
+            for version in versions
+        ),
+    )
+
+
+@app.command()
+def diff(
+    pid: PidArgument,
+    n: Annotated[int, typer.Argument(metavar="N", min=1, help="Version to compare from.")],
+    m: Annotated[int, typer.Argument(metavar="M", min=1, help="Version to compare to.")],
+    patch: Annotated[bool, typer.Option("--patch", help="Print the JSON Patch (RFC 6902) instead.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how version M differs from version N: old and new value of every term."""
+    out = output(as_json)
+    name, _ = pid_of(pid)
+    with opened() as ledger:
+        terms, operations = difference(ledger, name, n, m)
+    if patch:
+        out.value(operations)
+    elif out.as_json:
+        out.lines(_change_to_json(change) for change in terms)
+    elif not terms:
+        out.say(f"versions {n} and {m} of {name} are the same")
+    else:
+        out.table(
+            ("term", f"version {n}", f"version {m}"),
+            (
+                [change.pointer, show_value(change.old), show_value(change.new)]
+                for change in terms
+                if not change.pointer.endswith("/@type")  # says nothing to a person that its neighbours do not
+            ),
+        )
+
+
+@app.command()
+def blame(
+    pid: PidArgument,
+    term: Annotated[str | None, typer.Option("--term", help="JSON Pointer of a term, or of what holds terms.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say for every term which version, time, agent and activity last set it."""
+    out = output(as_json)
+    name, _ = pid_of(pid)
+    within = term if term is None or term.startswith("/") or term == "" else "/" + term
+    with opened() as ledger:
+        found = blame_terms(ledger, name, within or None)
+        names = _names(ledger, [blamed.event for blamed in found])
+    if out.as_json:
+        out.lines(blamed.to_json() for blamed in found)
+        return
+    out.table(
+        ("term", "value", "version", "occurred", "agent", "activity"),
+        (
+            [
+                blamed.pointer,
+                show_value(blamed.value, 40),
+                blamed.event.originator_version,
+                _seconds(blamed.event.occurred),
+                _agents(blamed.event, names),
+                f"{blamed.event.activity_type.removeprefix('ods:')} {blamed.event.activity.id}",
+            ]
+            for blamed in found
+        ),
+    )
+
+
+@app.command()
+def prov(
+    pid: PidArgument,
+    format_: Annotated[str, typer.Option("--format", help="One of: " + ", ".join(FORMATS) + ".")] = "provn",
+    as_json: JsonOption = False,
+) -> None:
+    """Print the W3C PROV of the object's whole history."""
+    if format_ not in FORMATS:
+        raise typer.BadParameter("must be one of " + ", ".join(FORMATS), param_hint="--format")
+    from projections.prov_document import prov_document
+    from projections.prov_formats import serialize
+
+    out = output(as_json)
+    name, _ = pid_of(pid)
+    with opened() as ledger:
+        events = ledger.history(name)
+        names = _names(ledger, events)
+    data = serialize(prov_document(events, names=names), "json" if out.as_json else format_)
+    out.data(data if data.endswith(b"\n") else data + b"\n")
+
+
+def _names(ledger: Ledger, events: list[DigitalObjectEvent]) -> dict[str, str]:
+    agents = [agent for event in events for agent in event.agents]
+    return ledger.agent_names({*(agent.id for agent in agents), *(agent.on_behalf_of or agent.id for agent in agents)})
+
+
+def _agents(event: DigitalObjectEvent, names: dict[str, str]) -> str:
+    return "\n".join(f"{names.get(agent.id, agent.id)} ({agent.role.value})" for agent in event.agents)
+
+
+def _changed(event: DigitalObjectEvent) -> list[str]:
+    """The terms an event touches, an added (+) or removed (-) object or array as one; none for version 1."""
+    if event.originator_version == 1:
+        return []
+    shown: dict[str, None] = {}
+    for operation in event.patch:
+        if operation["op"] != "test":
+            whole = isinstance(operation.get("value"), (dict, list)) or operation["op"] == "remove"
+            sign = {"add": "+ ", "remove": "- "}.get(operation["op"], "") if whole else ""
+            shown[sign + term_of(operation["path"])] = None
+    return sorted(shown, key=lambda term: term.lstrip("+- "))
+
+
+def _seconds(moment: Any) -> str:
+    return to_text(moment)[:19] + "Z" if moment else ""
+
+
+def _change_to_json(change: TermChange) -> dict[str, Any]:
+    value = {"pointer": change.pointer, "term": change.term}
+    for side in ("old", "new"):
+        held = getattr(change, side)
+        if held is not ABSENT:
+            value[side] = held
+    return value
+
+
+__all__ = ["DigitalObject", "blame", "diff", "get", "history", "prov"]

@@ -1,0 +1,168 @@
+"""The four events of a digital object, and what each must say: who, when, why, from where, what changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from domain.agents import Agent
+from domain.times import from_text, to_text
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list or dict with str keys."""
+
+Operation = dict[str, Any]
+"""One RFC 6902 operation."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why an activity happened: ``kind`` is run, revert, annotation, edit, undo or version; ``id`` names it."""
+
+    kind: str
+    id: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"kind": self.kind, "id": self.id}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The record an assertion came from.
+
+    ``archive`` is the SHA-256 of the archive (hex), ``record`` the record's id in it, ``mapping``
+    the name and version of the mapping that read it, ``system`` the PID of the source system.
+    """
+
+    system: str
+    archive: str
+    record: str
+    mapping: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"system": self.system, "archive": self.archive, "record": self.record, "mapping": self.mapping}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One PROV activity; its id is the event's id and makes an append idempotent."""
+
+    id: UUID
+    started: datetime
+    ended: datetime
+    comment: str | None = None
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True)
+class DigitalObjectEvent:
+    """What somebody asserted about one object: the step from version n-1 to version n.
+
+    ``patch`` is RFC 6902 and reversible; ``digest`` is the SHA-256 (hex) of the RFC 8785 bytes of
+    the document after it; ``occurred`` is when the asserter says it happened. ``position`` (in the
+    ledger, from 1) and ``recorded`` are given by the store and are None until then.
+    """
+
+    originator_id: str
+    originator_version: int
+    object_type: str
+    activity: Activity
+    agents: tuple[Agent, ...]
+    patch: list[Operation]
+    digest: str
+    schema: str
+    occurred: datetime
+    source: Source | None = None
+    position: int | None = field(default=None, compare=False)
+    recorded: datetime | None = field(default=None, compare=False)
+
+    activity_type: ClassVar[str]
+    EVENT_VERSION: ClassVar[int] = 1
+
+    def to_json(self) -> dict[str, Json]:
+        """The asserted part as plain JSON, as it is stored, hashed and exported."""
+        activity: dict[str, Json] = {
+            "id": str(self.activity.id),
+            "type": self.activity_type,
+            "started": to_text(self.activity.started),
+            "ended": to_text(self.activity.ended),
+        }
+        if self.activity.comment is not None:
+            activity["comment"] = self.activity.comment
+        if self.activity.cause is not None:
+            activity["cause"] = self.activity.cause.to_json()
+        value: dict[str, Json] = {
+            "event": self.EVENT_VERSION,
+            "object": self.originator_id,
+            "version": self.originator_version,
+            "type": self.object_type,
+            "activity": activity,
+            "agents": [agent.to_json() for agent in self.agents],
+            "patch": self.patch,
+            "digest": self.digest,
+            "schema": self.schema,
+            "occurred": to_text(self.occurred),
+        }
+        if self.source is not None:
+            value["source"] = self.source.to_json()
+        return value
+
+
+class Created(DigitalObjectEvent):
+    """The object begins: its patch is one ``add`` at the root."""
+
+    activity_type = "ods:Create"
+
+
+class Updated(DigitalObjectEvent):
+    """The content changed."""
+
+    activity_type = "ods:Update"
+
+
+class Tombstoned(DigitalObjectEvent):
+    """The object was withdrawn; its content stays readable and gains tombstone metadata."""
+
+    activity_type = "ods:Tombstone"
+
+
+class Restored(DigitalObjectEvent):
+    """A withdrawn object is valid again under its old PID."""
+
+    activity_type = "ods:Restore"
+
+
+EVENT_CLASSES: dict[str, type[DigitalObjectEvent]] = {
+    cls.activity_type: cls for cls in (Created, Updated, Tombstoned, Restored)
+}
+
+
+def event_from_json(
+    value: dict[str, Json], position: int | None = None, recorded: datetime | None = None
+) -> DigitalObjectEvent:
+    """Read what :meth:`DigitalObjectEvent.to_json` wrote, of any earlier event version."""
+    activity = value["activity"]
+    cause = activity.get("cause")
+    source = value.get("source")
+    return EVENT_CLASSES[activity["type"]](
+        originator_id=value["object"],
+        originator_version=value["version"],
+        object_type=value["type"],
+        activity=Activity(
+            id=UUID(activity["id"]),
+            started=from_text(activity["started"]),
+            ended=from_text(activity["ended"]),
+            comment=activity.get("comment"),
+            cause=Cause(cause["kind"], cause["id"]) if cause else None,
+        ),
+        agents=tuple(Agent.from_json(agent) for agent in value["agents"]),
+        patch=value["patch"],
+        digest=value["digest"],
+        schema=value["schema"],
+        occurred=from_text(value["occurred"]),
+        source=Source(source["system"], source["archive"], source["record"], source["mapping"]) if source else None,
+        position=position,
+        recorded=recorded,
+    )

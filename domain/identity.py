@@ -1,0 +1,103 @@
+"""Which item of an array is which: canonical order of sets, and pairing the items of two arrays by identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.canonical import canonical_bytes
+from domain.opends import ITEM_IDENTITY, VALUE_SETS
+
+Key = tuple[Any, ...]
+Pairing = list[tuple[int, int]]
+"""Pairs (index in the old array, index in the new array); every index occurs at most once."""
+
+
+def with_sets_in_order(document: Any) -> Any:
+    """The document with every array that is a set (``domain.opends``) sorted by item identity.
+
+    Openly unordered arrays then have one order, so that a source listing the same items
+    differently makes no change. Other arrays keep their order. Fresh containers are returned.
+    """
+    return _ordered(document, None)
+
+
+def pair_items(name: str | None, old: Sequence[Any], new: Sequence[Any]) -> Pairing | None:
+    """Pair the items of two states of the array held by property ``name``.
+
+    Returns None for arrays of which nothing is known: those are compared by position. Items pair
+    by equality first, then by the strongest key both have, and what is left in order of standing.
+    """
+    identity = ITEM_IDENTITY.get(name or "")
+    if identity is None and name not in VALUE_SETS:
+        return None
+    free_old = dict.fromkeys(range(len(old)))
+    free_new = dict.fromkeys(range(len(new)))
+    pairs: Pairing = []
+
+    def pair_by(old_keys: dict[int, Any], new_keys: dict[int, Any]) -> None:
+        waiting: dict[Any, list[int]] = {}
+        for index in reversed(old_keys):
+            waiting.setdefault(old_keys[index], []).append(index)
+        for index, key in new_keys.items():
+            if waiting.get(key):
+                match = waiting[key].pop()
+                pairs.append((match, index))
+                del free_old[match], free_new[index]
+
+    pair_by(
+        {index: canonical_bytes(old[index]) for index in free_old},
+        {index: canonical_bytes(new[index]) for index in free_new},
+    )
+    if identity is not None:
+        for paths in identity.keys:
+            if not free_old or not free_new:
+                break
+            pair_by(_keys(old, free_old, paths), _keys(new, free_new, paths))
+        pairs.extend(zip(list(free_old), list(free_new), strict=False))
+    return pairs
+
+
+def _keys(items: Sequence[Any], indexes: dict[int, None], paths: tuple[str, ...]) -> dict[int, Key]:
+    """The key of each item that has at least the first of ``paths``."""
+    keys = {}
+    for index in indexes:
+        key = tuple(_value(items[index], path) for path in paths)
+        if key[0] is not None:
+            keys[index] = key
+    return keys
+
+
+def _value(item: Any, path: str) -> Any:
+    """A hashable value at ``path`` in ``item``, or None."""
+    for step in path.split("/"):
+        if isinstance(item, dict):
+            item = item.get(step)
+        elif isinstance(item, list) and step.isdecimal() and int(step) < len(item):
+            item = item[int(step)]
+        else:
+            return None
+    return None if item is None or isinstance(item, (dict, list)) else (type(item).__name__, item)
+
+
+def _ordered(value: Any, name: str | None) -> Any:
+    if isinstance(value, dict):
+        return {key: _ordered(item, key) if isinstance(item, (dict, list)) else item for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    items = [_ordered(item, None) if isinstance(item, (dict, list)) else item for item in value]
+    if len(items) < 2:
+        return items
+    identity = ITEM_IDENTITY.get(name or "")
+    if name in VALUE_SETS:
+        items.sort(key=canonical_bytes)
+    elif identity is not None and not identity.ordered:
+        items.sort(key=lambda item: (_sort_key(item, identity.keys), canonical_bytes(item)))
+    return items
+
+
+def _sort_key(item: Any, keys: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Text of every key part, strongest first; dates come first where a key has one."""
+    parts = [path for paths in keys for path in paths]
+    dates = [path for path in parts if path.endswith(("Date", "dateIdentified"))]
+    return tuple(str((_value(item, path) or ("", ""))[1]) for path in dict.fromkeys(dates + parts))

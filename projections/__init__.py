@@ -1,0 +1,1 @@
+"""Everything derived from events: current objects, versions, changed terms, PROV; and the engine that keeps them."""

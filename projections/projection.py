@@ -1,0 +1,60 @@
+"""What a projection is: a pure function of events and its own rows, with a position in the log."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, LiteralString
+
+from psycopg import Connection
+
+from domain.history import Step
+from store import statements
+from store.mapper import EventMapper
+
+SQL = statements.load("projections", "read_models.sql")
+
+Row = tuple[Any, ...]
+
+
+class Projection(ABC):
+    """A read model. One instance serves one batch at a time.
+
+    The engine calls :meth:`begin`, :meth:`add` for every step of a batch in ledger order, then
+    :meth:`flush`, all in one transaction with the projection's position.
+    """
+
+    name: ClassVar[LiteralString]
+    version: ClassVar[int] = 1
+    """Raise it when rows are computed differently: the projection is then rebuilt."""
+
+    def __init__(self, mapper: EventMapper) -> None:
+        self.mapper = mapper
+
+    @abstractmethod
+    def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:
+        """Start a batch that touches these objects."""
+
+    @abstractmethod
+    def add(self, step: Step) -> None:
+        """Take one step in; nothing is written yet."""
+
+    @abstractmethod
+    def flush(self, connection: Connection[Any]) -> None:
+        """Write what the batch came to."""
+
+    @abstractmethod
+    def expected(self, steps: Iterable[Step]) -> list[Row]:
+        """The rows of one object, computed afresh from all its steps, ordered."""
+
+    @abstractmethod
+    def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:
+        """The rows of these objects as they stand, ordered, by PID."""
+
+
+def rows_by_pid(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows grouped by their first column."""
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row[0], []).append(row)
+    return grouped

@@ -1,0 +1,84 @@
+-- name: positions
+SELECT name, version, position FROM projections
+
+-- name: lock_positions
+SELECT name, version, position FROM projections WHERE name = ANY(%b) ORDER BY name FOR UPDATE
+
+-- name: ensure_position
+INSERT INTO projections (name, version, position) VALUES (%b, %b, 0) ON CONFLICT DO NOTHING
+
+-- name: set_positions
+UPDATE projections SET position = %b WHERE name = ANY(%b)
+
+-- name: restart
+UPDATE projections SET position = 0, version = %b WHERE name = %b
+
+-- name: clear_objects
+TRUNCATE objects
+
+-- name: clear_versions
+TRUNCATE versions
+
+-- name: clear_terms
+TRUNCATE terms
+
+-- name: upsert_objects
+INSERT INTO objects (pid, type, version, tombstoned, digest, document, created_at, recorded, occurred)
+SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::boolean[], %b::bytea[], %b::bytea[],
+                     %b::timestamptz[], %b::timestamptz[], %b::timestamptz[])
+ON CONFLICT (pid) DO UPDATE
+   SET version = excluded.version, tombstoned = excluded.tombstoned, digest = excluded.digest,
+       document = excluded.document, recorded = excluded.recorded, occurred = excluded.occurred
+
+-- name: stored_objects
+SELECT pid, type, version, tombstoned, digest, document, created_at, recorded, occurred
+  FROM objects WHERE pid = ANY(%b)
+
+-- name: insert_versions
+INSERT INTO versions (pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
+                      cause_kind, cause_id, source, digest, terms)
+SELECT v.pid, v.version, v.position, v.activity, v.activity_type, v.recorded, v.occurred, v.agents::jsonb, v.comment,
+       v.cause_kind, v.cause_id, v.source, v.digest, ARRAY(SELECT jsonb_array_elements_text(v.terms::jsonb))
+  FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[],
+              %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::text[])
+       AS v (pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
+             cause_kind, cause_id, source, digest, terms)
+
+-- name: stored_versions
+SELECT pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
+       cause_kind, cause_id, source, digest, terms
+  FROM versions WHERE pid = ANY(%b) ORDER BY pid, version
+
+-- name: standing_terms
+SELECT pid, standing, version, ordinal FROM terms WHERE pid = ANY(%b) AND standing IS NOT NULL
+
+-- name: insert_terms
+INSERT INTO terms (pid, version, ordinal, term, pointer, standing, old, new)
+SELECT * FROM unnest(%b::text[], %b::bigint[], %b::int[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
+
+-- name: move_terms
+UPDATE terms
+   SET standing = moved.standing
+  FROM unnest(%b::text[], %b::bigint[], %b::int[], %b::text[]) AS moved (pid, version, ordinal, standing)
+ WHERE terms.pid = moved.pid AND terms.version = moved.version AND terms.ordinal = moved.ordinal
+
+-- name: stored_terms
+SELECT pid, version, ordinal, term, pointer, standing, old, new
+  FROM terms WHERE pid = ANY(%b) ORDER BY pid, version, ordinal
+
+-- name: changes_of_source
+SELECT v.recorded, v.occurred, v.pid, k.key, v.version, v.activity, v.activity_type, v.agents,
+       t.term, t.pointer, t.old, t.new
+  FROM natural_keys AS k
+  JOIN versions AS v ON v.pid = k.pid
+  LEFT JOIN terms AS t ON t.pid = v.pid AND t.version = v.version
+ WHERE k.source = %b
+   AND CASE %b WHEN 'occurred' THEN v.occurred ELSE v.recorded END >= %b
+   AND CASE %b WHEN 'occurred' THEN v.occurred ELSE v.recorded END <= %b
+ ORDER BY v.position, t.ordinal
+
+-- name: collection
+SELECT type, key, pid FROM natural_keys
+ WHERE source = %b AND (type, key) > (%b, %b) AND (%b OR type <> 'ods:DigitalMedia')
+ ORDER BY type, key
+ LIMIT %b

@@ -1,0 +1,62 @@
+"""One row an event: when, who, why, from where, and which terms it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from domain.history import Step
+from projections.projection import SQL, Projection, Row, rows_by_pid
+
+_AGENTS, _TERMS = 7, 13
+
+
+class Versions(Projection):
+    """The history of every object as rows."""
+
+    name = "versions"
+
+    def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:  # noqa: ARG002 - starts from nothing
+        self._rows: list[Row] = []
+
+    def add(self, step: Step) -> None:
+        row = list(_row(step))
+        for column in (_AGENTS, _TERMS):
+            row[column] = orjson.dumps(row[column]).decode()
+        self._rows.append(tuple(row))
+
+    def flush(self, connection: Connection[Any]) -> None:
+        connection.execute(SQL["insert_versions"], [list(column) for column in zip(*self._rows, strict=True)])
+
+    def expected(self, steps: Iterable[Step]) -> list[Row]:
+        return [_row(step) for step in steps]
+
+    def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            rows = cursor.execute(SQL["stored_versions"], (list(pids),)).fetchall()
+        return rows_by_pid((*row[:12], bytes(row[12]), row[13]) for row in rows)
+
+
+def _row(step: Step) -> Row:
+    event = step.event
+    cause = event.activity.cause
+    return (
+        event.originator_id,
+        event.originator_version,
+        event.position,
+        event.activity.id,
+        event.activity_type,
+        event.recorded,
+        event.occurred,
+        [agent.to_json() for agent in event.agents],
+        event.activity.comment,
+        cause.kind if cause else None,
+        cause.id if cause else None,
+        event.source.system if event.source else None,
+        bytes.fromhex(event.digest),
+        step.terms,
+    )

@@ -1,0 +1,1 @@
+"""Where changes come from: archives and files of records, their mapping, and synchronisation with them."""

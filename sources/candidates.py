@@ -1,0 +1,162 @@
+"""From what a reader yields to what synchronisation compares: keyed documents with digests of what was read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from domain.canonical import parse
+from domain.errors import ProvenariumError
+from sources.darwin_core_archive import DarwinCoreArchive
+from sources.mapping import Mapping, SourceSettings
+from sources.opends_json import OpenDSFile, natural_key
+from sources.records import ArchiveRecord, Malformed, SourceMetadata
+
+Json = dict[str, Any]
+
+SPECIMEN = "ods:DigitalSpecimen"
+MEDIA = "ods:DigitalMedia"
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A record before mapping: its place, the source's own id, and the SHA-256 of all its mapping uses.
+
+    ``weight`` is its size in records of usual size.
+    """
+
+    place: str
+    record_id: str
+    record_digest: bytes
+    content: Any = field(repr=False)
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A record after mapping.
+
+    ``media`` are (natural key, document); ``notices`` and ``parked_media`` (place, reason) are for people.
+    """
+
+    unread: Unread
+    type: str
+    key: str
+    document: Json
+    media: tuple[tuple[str, Json], ...] = ()
+    notices: tuple[str, ...] = ()
+    parked_media: tuple[tuple[str, str], ...] = ()
+
+
+class SourceFile(Protocol):
+    """A source file of any kind, opened for one synchronisation."""
+
+    metadata: SourceMetadata
+    mapping: str
+    translator: str | None
+    count: int | None
+    media_are_records: bool
+    """Whether media are records of their own, instead of coming with specimens."""
+
+    def records(self) -> Iterator[Unread | Malformed]:
+        """Everything in the file, in its order."""
+        ...
+
+    def read(self, unread: Unread, settings: SourceSettings) -> Candidate:
+        """Map one record; raises a :class:`RefusedInput` when it cannot become a document."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_source(path: Path) -> SourceFile:
+    """A Darwin Core Archive (zip or folder) or an openDS JSON file, told apart by the file's suffix.
+
+    Raises :class:`InvalidArchive` when it cannot be read.
+    """
+    if path.suffix.lower() in {".json", ".jsonl", ".ndjson"}:
+        return OpenDSSource(path)
+    return ArchiveSource(path)
+
+
+class ArchiveSource:
+    """A Darwin Core Archive read through the project's mapping."""
+
+    translator: str | None = "dwca"
+    media_are_records = False
+
+    def __init__(self, path: Path) -> None:
+        self._archive = DarwinCoreArchive.open(path)
+        self._mapping = Mapping.load()
+        self.metadata = self._archive.metadata
+        self.mapping = self._mapping.identifier
+        self.count = self._archive.count
+        self._context = [self.mapping, self.metadata.title, self.metadata.licence]
+
+    def records(self) -> Iterator[Unread | Malformed]:
+        for found in self._archive:
+            if isinstance(found, Malformed):
+                yield found
+            else:
+                content = [*self._context, found.id, found.core, found.extensions]
+                digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+                rows = sum(map(len, found.extensions.values()))
+                yield Unread(found.place, found.id, digest, found, weight=1 + rows // 10)
+
+    def read(self, unread: Unread, settings: SourceSettings) -> Candidate:
+        record: ArchiveRecord = unread.content
+        mapped = self._mapping.map(record, self.metadata, settings)
+        notices = [*mapped.notices, *(f"{term} is not carried into the openDS document" for term in mapped.unmapped)]
+        return Candidate(
+            unread,
+            SPECIMEN,
+            mapped.key,
+            mapped.document,
+            tuple((media.key, media.document) for media in mapped.media),
+            tuple(notices),
+            mapped.parked_media,
+        )
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+class OpenDSSource:
+    """A file of openDS documents, taken as they are."""
+
+    translator: str | None = None
+    mapping = "openDS/0.4.0"
+    media_are_records = True
+    count: int | None = None
+
+    def __init__(self, path: Path) -> None:
+        self._file = OpenDSFile.open(path)
+        self.metadata = self._file.metadata
+
+    def records(self) -> Iterator[Unread | Malformed]:
+        for found in self._file:
+            if isinstance(found, Malformed):
+                yield found
+                continue
+            text = orjson.dumps(found.document, option=orjson.OPT_SORT_KEYS)
+            try:
+                key = natural_key(found.document)
+            except ProvenariumError as error:
+                yield Malformed(found.place, str(error))
+                continue
+            if found.document.get("ods:status") == "Tombstone":
+                yield Malformed(found.place, "a tombstone says nothing new; tombstone the object by hand", key)
+                continue
+            yield Unread(found.place, key, hashlib.sha256(text).digest(), text, weight=1 + len(text) // 50_000)
+
+    def read(self, unread: Unread, settings: SourceSettings) -> Candidate:  # noqa: ARG002 - documents name their source
+        document = parse(unread.content)
+        return Candidate(unread, str(document.get("@type")), unread.record_id, document)
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,1 @@
+"""The append-only event log on PostgreSQL: recorder, application, compression, embedded server, migrations."""

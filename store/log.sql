@@ -1,0 +1,110 @@
+-- name: append
+SELECT first_position, recorded FROM append_events(%b, %b, %b, %b, %b, %b)
+
+-- name: insert_snapshot
+INSERT INTO snapshots (originator_id, originator_version, topic, state)
+VALUES (%b, %b, %b, %b)
+ON CONFLICT DO NOTHING
+
+-- name: insert_new_snapshots
+INSERT INTO snapshots (originator_id, originator_version, topic, state)
+SELECT * FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[])
+
+-- name: select_stream
+SELECT originator_id, originator_version, topic, state, notification_id, recorded_at
+  FROM events
+ WHERE originator_id = %b AND originator_version > %b AND originator_version <= %b
+ ORDER BY originator_version
+
+-- name: select_range
+SELECT originator_id, originator_version, topic, state, notification_id, recorded_at
+  FROM events
+ WHERE notification_id > %b AND notification_id <= %b
+ ORDER BY notification_id
+ LIMIT %b
+
+-- name: select_streams
+SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id, e.recorded_at
+  FROM unnest(%b::text[], %b::bigint[], %b::bigint[]) AS wanted (pid, after, upto)
+  CROSS JOIN LATERAL (
+      SELECT *
+        FROM events
+       WHERE originator_id = wanted.pid
+         AND originator_version > wanted.after
+         AND originator_version <= wanted.upto
+  ) AS e
+ ORDER BY e.originator_id, e.originator_version
+
+-- name: select_snapshots
+SELECT s.originator_id, s.originator_version, s.topic, s.state
+  FROM unnest(%b::text[], %b::bigint[]) AS wanted (pid, upto)
+  CROSS JOIN LATERAL (
+      SELECT *
+        FROM snapshots
+       WHERE originator_id = wanted.pid AND originator_version <= wanted.upto
+       ORDER BY originator_version DESC
+       LIMIT 1
+  ) AS s
+
+-- name: current_versions
+SELECT wanted.pid, e.originator_version
+  FROM unnest(%b::text[]) AS wanted (pid)
+  CROSS JOIN LATERAL (
+      SELECT originator_version
+        FROM events
+       WHERE originator_id = wanted.pid
+       ORDER BY originator_version DESC
+       LIMIT 1
+  ) AS e
+
+-- name: versions_recorded_at
+SELECT wanted.pid, e.originator_version
+  FROM unnest(%b::text[]) AS wanted (pid)
+  CROSS JOIN LATERAL (
+      SELECT originator_version
+        FROM events
+       WHERE originator_id = wanted.pid AND recorded_at <= %b
+       ORDER BY originator_version DESC
+       LIMIT 1
+  ) AS e
+
+-- name: versions_occurred_at
+SELECT wanted.pid, e.originator_version
+  FROM unnest(%b::text[]) AS wanted (pid)
+  CROSS JOIN LATERAL (
+      SELECT originator_version
+        FROM events
+       WHERE originator_id = wanted.pid AND occurred_at <= %b
+       ORDER BY occurred_at DESC, originator_version DESC
+       LIMIT 1
+  ) AS e
+
+-- name: events_by_id
+SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id, e.recorded_at
+  FROM unnest(%b::text[], %b::uuid[]) AS wanted (pid, event_id)
+  JOIN events AS e ON e.originator_id = wanted.pid AND e.event_id = wanted.event_id
+
+-- name: position
+SELECT position FROM log_head
+
+-- name: taken_pids
+SELECT originator_id FROM events WHERE originator_id = ANY(%b) AND originator_version = 1
+UNION
+SELECT pid FROM natural_keys WHERE pid = ANY(%b)
+
+-- name: dictionary
+SELECT content FROM dictionaries WHERE id = %b
+
+-- name: newest_dictionary
+SELECT id, content FROM dictionaries ORDER BY id DESC LIMIT 1
+
+-- name: insert_dictionary
+SELECT add_dictionary(%b, %b)
+
+-- name: register_agent
+INSERT INTO agents (id, kind, name, email) VALUES (%b, %b, %b, %b)
+ON CONFLICT (id) DO UPDATE
+   SET kind = excluded.kind, name = excluded.name, email = excluded.email, changed_at = clock_timestamp()
+
+-- name: agent_names
+SELECT id, name FROM agents WHERE id = ANY(%b) AND name IS NOT NULL

@@ -1,0 +1,174 @@
+"""Between domain events and stored bytes: orjson text, compressed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
+
+from domain.canonical import normal_form
+from domain.digital_object import Snapshot
+from domain.errors import IntegrityFailure, RefusedInput
+from domain.events import DigitalObjectEvent, event_from_json
+from domain.times import from_text, to_text
+
+SNAPSHOT_TOPIC = "snapshot"
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTERS: dict[int, Upcaster] = {}
+"""By event schema version: turns an event of that version into one of the next, in memory only."""
+
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RefusedInput)
+_DIGEST = re.compile("[0-9a-f]{64}")
+_MEMBERS = {
+    **dict.fromkeys(("test", "add", "replace", "remove"), ("path",)),
+    **dict.fromkeys(("move", "copy"), ("from", "path")),
+}
+"""By operation of a patch, the members that hold a JSON Pointer."""
+
+
+@dataclass(frozen=True)
+class RecordedEvent(StoredEvent):
+    """A stored event with the position and time that the log gave it."""
+
+    position: int
+    recorded: datetime
+
+
+@dataclass(frozen=True)
+class NewEvent(StoredEvent):
+    """An event about to be stored, with what its row needs beside the library's columns."""
+
+    event_id: UUID
+    occurred: datetime
+
+
+class OrjsonTranscoder(Transcoder):
+    """JSON text by orjson; events hold nothing that JSON lacks."""
+
+    def encode(self, obj: Any) -> bytes:
+        return orjson.dumps(obj)
+
+    def decode(self, data: bytes) -> Any:
+        return orjson.loads(data)
+
+
+class EventMapper(Mapper[str]):
+    """Maps events and snapshots; the topic of an event is its activity type."""
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """The stored form; raises :class:`UnrepresentableJson` for text in it that cannot be kept exactly."""
+        if isinstance(domain_event, Snapshot):
+            state = self._pack(_snapshot_to_json(domain_event))
+            return StoredEvent(domain_event.originator_id, domain_event.originator_version, SNAPSHOT_TOPIC, state)
+        value = domain_event.to_json()
+        normal_form({**value, "patch": []})  # what PostgreSQL cannot hold would stop every projection for ever
+        return NewEvent(
+            domain_event.originator_id,
+            domain_event.originator_version,
+            domain_event.activity_type,
+            self._pack(value),
+            domain_event.activity.id,
+            domain_event.occurred,
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        value = self.value_of(stored_event)
+        if stored_event.topic == SNAPSHOT_TOPIC:
+            try:
+                return _snapshot_from_json(value, stored_event)
+            except _MALFORMED as error:
+                name = f"{stored_event.originator_id}/{stored_event.originator_version}"
+                raise IntegrityFailure(f"{name}: the stored snapshot is not one: {error!r}") from None
+        return self.event_of(stored_event, value)
+
+    def value_of(self, stored_event: StoredEvent) -> dict[str, Any]:
+        """The stored JSON value, brought to the present event schema version.
+
+        Raises :class:`IntegrityFailure` naming the event when its bytes cannot be read.
+        """
+        try:
+            value: dict[str, Any] = self._unpack(stored_event.state)
+            while (version := value.get("event")) in UPCASTERS:
+                value = UPCASTERS[version](value)
+        except (IntegrityFailure, ValueError, TypeError, AttributeError) as error:
+            raise IntegrityFailure(f"{stored_event.originator_id}/{stored_event.originator_version}: {error}") from None
+        return value
+
+    def event_of(self, stored_event: StoredEvent, value: dict[str, Any]) -> DigitalObjectEvent:
+        """The domain event; raises :class:`IntegrityFailure` when bytes and row disagree."""
+        name = f"{stored_event.originator_id}/{stored_event.originator_version}"
+        position = recorded = None
+        if isinstance(stored_event, RecordedEvent):
+            position, recorded = stored_event.position, stored_event.recorded
+        try:
+            _check(value)
+            event = event_from_json(value, position, recorded)
+        except _MALFORMED as error:
+            raise IntegrityFailure(f"{name}: the stored event is not one: {error!r}") from None
+        row = (stored_event.originator_id, stored_event.originator_version, stored_event.topic)
+        if (event.originator_id, event.originator_version, event.activity_type) != row:
+            raise IntegrityFailure(f"{name}: the stored event says it is another one")
+        return event
+
+    def pack(self, value: Any) -> bytes:
+        """Any JSON value as compressed text, for tables beside the log."""
+        return self._pack(value)
+
+    def unpack(self, data: bytes) -> Any:
+        """Read what :meth:`pack` wrote."""
+        return self._unpack(data)
+
+    def _pack(self, value: Any) -> bytes:
+        data = self.transcoder.encode(value)
+        return self.compressor.compress(data) if self.compressor else data
+
+    def _unpack(self, data: bytes) -> Any:
+        return self.transcoder.decode(self.compressor.decompress(data) if self.compressor else data)
+
+
+def _check(value: dict[str, Any]) -> None:
+    """Refuse what the readers of events would stumble over; what a patch does is checked when it is applied."""
+    if value["event"] != DigitalObjectEvent.EVENT_VERSION:
+        raise ValueError(f"event schema version {value['event']!r} is unknown to this program; upgrade it")
+    if not (isinstance(value["type"], str) and _DIGEST.fullmatch(value["digest"])):
+        raise ValueError("type or digest is malformed")
+    for operation in value["patch"]:
+        members = _MEMBERS[operation["op"]]
+        if not all(isinstance(operation[name], str) for name in members) or not (
+            "from" in members or operation["op"] == "remove" or "value" in operation
+        ):
+            raise ValueError("an operation of its patch is malformed")
+
+
+def _snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "type": snapshot.object_type,
+        "document": snapshot.document,
+        "tombstoned": snapshot.tombstoned,
+        "created": to_text(snapshot.created),
+        "recorded": to_text(snapshot.recorded) if snapshot.recorded else None,
+        "occurred": to_text(snapshot.occurred),
+    }
+
+
+def _snapshot_from_json(value: dict[str, Any], stored: StoredEvent) -> Snapshot:
+    if not isinstance(value["document"], dict):
+        raise TypeError("its document is no object")
+    return Snapshot(
+        str(stored.originator_id),
+        stored.originator_version,
+        value["type"],
+        value["document"],
+        value["tombstoned"],
+        from_text(value["created"]),
+        from_text(value["recorded"]) if value["recorded"] else None,
+        from_text(value["occurred"]),
+    )

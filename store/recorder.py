@@ -1,0 +1,163 @@
+"""Records events in one total order without gaps, and reads them back.
+
+The library's own recorder goes through a psycopg pipeline and arrays of composites, which is slow
+and hangs on large calls. Here one server-side function takes binary arrays and draws positions
+from a single row, whose lock puts writers in line (``migrations/0001_ledger.sql``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+from uuid import UUID, uuid4
+
+from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
+from eventsourcing.postgres import PostgresAggregateRecorder, PostgresApplicationRecorder, PostgresSubscription
+from eventsourcing.utils import retry
+from psycopg import Connection, Cursor
+from psycopg.rows import tuple_row
+
+from store import statements
+from store.datastore import LedgerDatastore
+from store.mapper import NewEvent, RecordedEvent
+
+SQL = statements.load("store", "log.sql")
+NO_LIMIT = 2**62
+POLL_SECONDS = 0.1
+
+
+class SnapshotRecorder(PostgresAggregateRecorder):
+    """The library's aggregate recorder on our snapshots, without the composite type that its insert needs."""
+
+    def _insert_stored_events(self, curs: Cursor[Any], stored_events: Sequence[StoredEvent], **_: Any) -> None:
+        rows = [(each.originator_id, each.originator_version, each.topic, each.state) for each in stored_events]
+        curs.execute(SQL["insert_new_snapshots"], [list(column) for column in zip(*rows, strict=True)])
+
+
+class LedgerRecorder(PostgresApplicationRecorder):
+    """The library's application recorder on our log.
+
+    ``insert_events`` is one transaction; ``append`` does the same inside a transaction of the
+    caller, who can write tables of its own beside it.
+    """
+
+    datastore: LedgerDatastore
+
+    def __init__(self, datastore: LedgerDatastore, *, events_table_name: str = "events") -> None:
+        super().__init__(datastore, events_table_name=events_table_name)
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Append events; returns their positions. ``snapshots`` may be given to go with them."""
+        with self.datastore.get_connection() as connection, connection.transaction():
+            with connection.cursor() as cursor:
+                self._insert_events(cursor, stored_events, **kwargs)
+            return self.append(connection, stored_events)
+
+    def _insert_events(
+        self,
+        curs: Cursor[Any],
+        stored_events: Sequence[StoredEvent],  # noqa: ARG002 - the library's hook
+        **kwargs: Any,
+    ) -> None:
+        for snapshot in kwargs.get("snapshots", ()):
+            row = (snapshot.originator_id, snapshot.originator_version, snapshot.topic, snapshot.state)
+            curs.execute(SQL["insert_snapshot"], row)
+
+    def append(self, connection: Connection[Any], stored_events: Sequence[StoredEvent]) -> list[int]:
+        """Append inside the caller's transaction; returns the positions.
+
+        Holds the head of the log until that transaction ends: do everything else first. Raises
+        psycopg's ``UniqueViolation`` when a version or activity id is taken.
+        """
+        if not stored_events:
+            return []
+        columns: tuple[list[Any], ...] = ([], [], [], [], [], [])
+        for event in stored_events:
+            named = event if isinstance(event, NewEvent) else None
+            row = (
+                event.originator_id,
+                event.originator_version,
+                event.topic,
+                event.state,
+                named.event_id if named else uuid4(),
+                named.occurred if named else None,
+            )
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            first = cursor.execute(SQL["append"], columns, prepare=True).fetchone()
+        assert first is not None
+        return list(range(first[0], first[0] + len(stored_events)))
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The events of one stream, as :class:`RecordedEvent`."""
+        parameters = (str(originator_id), gt or 0, NO_LIMIT if lte is None else lte)
+        found = list(self._select("select_stream", parameters))
+        if desc:
+            found.reverse()
+        return found if limit is None else found[:limit]
+
+    def select_range(self, after: int, upto: int = NO_LIMIT, limit: int = 1000) -> list[RecordedEvent]:
+        """At most ``limit`` events after position ``after`` and up to ``upto``, in ledger order."""
+        return list(self._select("select_range", (after, upto, limit)))
+
+    def select_streams(
+        self, bounds: dict[str, tuple[int, int]], connection: Connection[Any] | None = None
+    ) -> Iterator[RecordedEvent]:
+        """The events of many streams, each between its bounds (after, up to), by stream and version.
+
+        With a connection, as its transaction sees them.
+        """
+        parameters = (list(bounds), [after for after, _ in bounds.values()], [upto for _, upto in bounds.values()])
+        yield from self._select("select_streams", parameters, connection)
+
+    def select_by_id(self, ids: Sequence[tuple[str, UUID]]) -> list[RecordedEvent]:
+        """The stored events with these (stream, activity id)."""
+        return list(self._select("events_by_id", ([pid for pid, _ in ids], [event_id for _, event_id in ids])))
+
+    def fetch(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one named statement of ``log.sql`` and return its rows as tuples."""
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(SQL[statement], parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def max_notification_id(self) -> int | None:
+        """The position of the last event, or None when there is none."""
+        position = self.fetch("position")[0][0]
+        return position or None
+
+    def _select(
+        self, statement: str, parameters: Sequence[Any], connection: Connection[Any] | None = None
+    ) -> Iterator[RecordedEvent]:
+        with (
+            self.datastore.get_connection() if connection is None else nullcontext(connection) as used,
+            used.cursor(row_factory=tuple_row, binary=True) as cursor,
+        ):
+            rows = cursor.execute(SQL[statement], parameters, prepare=True).fetchall()
+        for pid, version, topic, state, position, recorded in rows:
+            yield RecordedEvent(pid, version, topic, bytes(state), position, recorded)
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
+        """Follow the log; the commit path sends no notification, so followers poll."""
+        return PollingSubscription(recorder=self, gt=gt, topics=topics)
+
+
+class PollingSubscription(PostgresSubscription):
+    """The library's subscription, woken by the clock instead of ``NOTIFY``, which would slow every commit."""
+
+    def _listen(self) -> None:
+        while not self._has_been_stopped and not self._thread_error:
+            self._has_been_notified.set()
+            time.sleep(POLL_SECONDS)

@@ -1,0 +1,76 @@
+"""Where the store keeps its data, from the environment.
+
+=======================  ==========================================================================
+``DATABASE_URL``         a PostgreSQL 15 or newer to use; without it a private server is started
+``PROVENARIUM_HOME``     folder of the private server; default: ``provenarium`` in the user's data
+                         folder, and ``/var/lib/provenarium`` for root
+``PROVENARIUM_LEDGER``   PostgreSQL schema of the ledger, default ``provenarium``
+``PROVENARIUM_PREFIX``   prefix of new PIDs, default ``TEST``: no PID is registered anywhere
+``PROVENARIUM_AGENT``    ORCID or IRI of the person on whose request commands act
+=======================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from domain.errors import RefusedInput
+from domain.pid import mint
+
+_LEDGER = re.compile(r"[a-z_][a-z0-9_]{0,48}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process; see the module docstring."""
+
+    database_url: str | None
+    home: Path
+    ledger: str = "provenarium"
+    prefix: str = "TEST"
+    agent: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the environment; raises :class:`RefusedInput` when a value cannot be used."""
+        ledger = environment.get("PROVENARIUM_LEDGER") or "provenarium"
+        if not _LEDGER.fullmatch(ledger) or ledger.startswith("pg_") or ledger in ("public", "information_schema"):
+            raise RefusedInput(
+                f"PROVENARIUM_LEDGER {ledger!r} must be lower-case letters, digits and '_', at most 49 of them, "
+                "and no schema of PostgreSQL's own"
+            )
+        database_url = environment.get("DATABASE_URL") or None
+        if database_url is not None:
+            _check_conninfo(database_url)
+        prefix = environment.get("PROVENARIUM_PREFIX") or "TEST"
+        mint(prefix)
+        home = environment.get("PROVENARIUM_HOME")
+        return cls(
+            database_url=database_url,
+            home=Path(home).expanduser().absolute() if home else default_home(),
+            ledger=ledger,
+            prefix=prefix,
+            agent=environment.get("PROVENARIUM_AGENT") or None,
+        )
+
+
+def _check_conninfo(database_url: str) -> None:
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:  # its text would show the password
+        raise RefusedInput("DATABASE_URL is no connection string; expected postgresql://user@host/database") from None
+
+
+def default_home() -> Path:
+    """The data folder used when ``PROVENARIUM_HOME`` is not set."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/provenarium")  # PostgreSQL runs as another account, which cannot enter root's home
+    return Path(platformdirs.user_data_dir("provenarium", appauthor=False))

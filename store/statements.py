@@ -1,0 +1,24 @@
+"""Named SQL statements, kept in ``.sql`` files beside the code that runs them."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import LiteralString, cast
+
+_NAME = re.compile(r"^-- name: (\w+)[ \t]*$", re.MULTILINE)
+
+
+def load(package: str, file: str) -> dict[str, LiteralString]:
+    """The statements of one file by name: each follows a line ``-- name: the_name``.
+
+    Raises ``ValueError`` when a name stands twice.
+    """
+    text = (resources.files(package) / file).read_text(encoding="utf-8")
+    parts = _NAME.split(text)
+    statements: dict[str, LiteralString] = {}
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        if name in statements:
+            raise ValueError(f"{package}/{file} defines {name} twice")
+        statements[name] = cast("LiteralString", body.strip().removesuffix(";"))
+    return statements

@@ -1,0 +1,83 @@
+"""Fixtures: one PostgreSQL for the session (embedded, or that of DATABASE_URL), a fresh ledger for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+
+from store.embedded import EmbeddedServer
+from store.ledger import Ledger
+from store.migrate import service_role
+from store.settings import Settings
+
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("PROVENARIUM_SHARED_DATA", ROOT.parent / "shared" / "data"))
+SAMPLES = ROOT / "samples" / "famous-specimens"
+
+
+@pytest.fixture(scope="session")
+def conninfo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database to test with."""
+    url = os.environ.get("DATABASE_URL")
+    if url:
+        yield url
+        return
+    server = EmbeddedServer(tmp_path_factory.mktemp("home"))
+    yield server.acquire()
+    server.release()
+
+
+@pytest.fixture
+def new_settings(conninfo: str, tmp_path: Path) -> Iterator[Callable[[], Settings]]:
+    """Makes settings of fresh ledgers, which are dropped after the test."""
+    made: list[Settings] = []
+
+    def make() -> Settings:
+        ledger = f"test_{uuid4().hex[:16]}"
+        made.append(Settings(database_url=conninfo, home=tmp_path / "home", ledger=ledger))
+        return made[-1]
+
+    yield make
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for each in made:
+            role = sql.Identifier(service_role(each.ledger))
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(each.ledger)))
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+
+
+@pytest.fixture
+def new_ledger(new_settings: Callable[[], Settings]) -> Iterator[Callable[[], Ledger]]:
+    """Opens fresh ledgers, closed after the test."""
+    opened: list[Ledger] = []
+
+    def make() -> Ledger:
+        opened.append(Ledger.open(new_settings()))
+        return opened[-1]
+
+    yield make
+    for ledger in opened:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(new_ledger: Callable[[], Ledger]) -> Ledger:
+    """One fresh ledger."""
+    return new_ledger()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of outside data that is not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared data is not at {SHARED}; set PROVENARIUM_SHARED_DATA to its folder")
+    return SHARED
