@@ -20,9 +20,9 @@ from benchmarks.museum import write_archive
 from projections.collection import collection
 from projections.engine import catch_up, rebuild
 from projections.object_reading import history
-from sources.candidates import open_source
-from sources.source_system import find_source
-from sources.synchronise import Options, synchronise
+from sources.synchronisation.candidates import open_source
+from sources.synchronisation.source_system import find_source
+from sources.synchronisation.synchronise import Options, synchronise
 from store.ledger import Axis, Ledger
 from store.settings import Settings
 

@@ -19,8 +19,8 @@ from domain.agents import Agent, person
 from domain.errors import InvalidIdentifier, InvalidTime, ProvenariumError, RefusedInput
 from domain.pid import parse as parse_pid
 from projections.engine import catch_up
-from sources.source_system import SourceSystem, find_source
-from sources.synchronise import find
+from sources.synchronisation.source_system import SourceSystem, find_source
+from sources.synchronisation.synchronise import find
 from store.ledger import Axis, Ledger
 from store.settings import Settings
 

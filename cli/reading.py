@@ -15,7 +15,7 @@ from domain.terms import ABSENT, TermChange, term_of
 from domain.times import end_of, to_text
 from projections.object_reading import blame_terms, difference
 from projections.object_reading import history as read_history
-from projections.prov_formats import FORMATS
+from projections.prov.formats import FORMATS
 from store.ledger import Axis, Ledger
 
 
@@ -139,8 +139,8 @@ def prov(
     """Print the W3C PROV of the object's whole history."""
     if format_ not in FORMATS:
         raise typer.BadParameter("must be one of " + ", ".join(FORMATS), param_hint="--format")
-    from projections.prov_document import prov_document
-    from projections.prov_formats import serialize
+    from projections.prov.document import prov_document
+    from projections.prov.formats import serialize
 
     out = output(as_json)
     name, _ = pid_of(pid)

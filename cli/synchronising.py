@@ -22,14 +22,14 @@ from cli.application import (
 from cli.output import Output
 from domain.merge import Prefer
 from domain.times import start_of, to_text
-from sources import runs
-from sources.candidates import open_source
-from sources.mapping import organisation_iri
-from sources.revert import revert as revert_run
-from sources.runs import Run, RunItem
-from sources.source_system import source_names
-from sources.synchronise import Options, Report, synchronise
-from sources.synchronise import find as find_record
+from sources.mapping.mapping import organisation_iri
+from sources.synchronisation import runs
+from sources.synchronisation.candidates import open_source
+from sources.synchronisation.revert import revert as revert_run
+from sources.synchronisation.runs import Run, RunItem
+from sources.synchronisation.source_system import source_names
+from sources.synchronisation.synchronise import Options, Report, synchronise
+from sources.synchronisation.synchronise import find as find_record
 
 REPORTED = (
     "read",

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from audit.verify import verify
-from sources.candidates import open_source
-from sources.synchronise import Options, synchronise
+from sources.synchronisation.candidates import open_source
+from sources.synchronisation.synchronise import Options, synchronise
 from store.ledger import Ledger
 from tests.conftest import SAMPLES
 

@@ -51,9 +51,9 @@ from domain.events import (
     Tombstoned,
     Updated,
 )
-from projections import prov_names
-from projections.prov_document import prov_document
-from projections.prov_formats import FORMATS, serialize
+from projections.prov import names as prov_names
+from projections.prov.document import prov_document
+from projections.prov.formats import FORMATS, serialize
 
 # rdflib's own TriG writer and parser call what rdflib has deprecated; nothing of ours does.
 pytestmark = pytest.mark.filterwarnings(

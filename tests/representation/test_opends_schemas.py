@@ -16,9 +16,9 @@ from domain.digital_object import Provenance
 from domain.opends import OBJECT_TYPES
 from domain.representation import missing_terms, represent
 from projections.collection import collection
-from sources.candidates import open_source
-from sources.source_system import find_source
-from sources.synchronise import Options, synchronise
+from sources.synchronisation.candidates import open_source
+from sources.synchronisation.source_system import find_source
+from sources.synchronisation.synchronise import Options, synchronise
 from store.ledger import Ledger
 from tests.conftest import SAMPLES
 

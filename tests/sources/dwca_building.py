@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from sources.darwin_core_archive import DarwinCoreArchive, Limits
+from sources.darwin_core.archive import DarwinCoreArchive, Limits
 from sources.records import ArchiveRecord, Malformed
 
 DWC = "http://rs.tdwg.org/dwc/terms/"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidArchive, StoreUnavailable
-from sources.darwin_core_archive import DarwinCoreArchive, Limits
+from sources.darwin_core.archive import DarwinCoreArchive, Limits
 from sources.records import ArchiveRecord, Malformed
 from tests.sources.dwca_building import (
     DWC,

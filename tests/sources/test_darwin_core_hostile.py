@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import InvalidArchive
-from sources.darwin_core_archive import DarwinCoreArchive, Limits
+from sources.darwin_core.archive import DarwinCoreArchive, Limits
 from tests.sources.dwca_building import core, meta, read, table, zipped
 
 CORE = core("occurrenceID", "genus")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.errors import InvalidArchive
-from sources.darwin_core_meta import parse_eml, parse_meta
+from sources.darwin_core.meta import parse_eml, parse_meta
 from tests.sources.dwca_building import DWC, MULTIMEDIA, core, meta, table
 
 EXTENSION = table("extension", "media.txt", [(1, "http://purl.org/dc/terms/identifier", "")], MULTIMEDIA)

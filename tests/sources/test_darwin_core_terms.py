@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sources.darwin_core_terms import compact, term_of_heading
+from sources.darwin_core.terms import compact, term_of_heading
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import InvalidArchive
-from sources.delimited_text import DelimitedText, Dialect, Row
+from sources.darwin_core.delimited_text import DelimitedText, Dialect, Row
 
 QUOTED = Dialect()
 TABS = Dialect(delimiter="\t", quote="")

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from domain.canonical import canonical_bytes, normal_form, parse
 from domain.errors import InvalidDocument, RefusedInput
-from sources.darwin_core_archive import DarwinCoreArchive
-from sources.mapping import Mapped, Mapping, SourceSettings, organisation_iri
-from sources.mapping_table import CORE, CORE_ID, DATASET, MappingTable, Rule, load
-from sources.numbers import Limits, read_number
+from sources.darwin_core.archive import DarwinCoreArchive
+from sources.mapping.mapping import Mapped, Mapping, SourceSettings, organisation_iri
+from sources.mapping.numbers import Limits, read_number
+from sources.mapping.table import CORE, CORE_ID, DATASET, MappingTable, Rule, load
 from sources.records import ArchiveRecord, Malformed, SourceMetadata, Terms
 
 SHARED = Path(os.environ.get("PROVENARIUM_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 SCHEMAS = SHARED / "dissco" / "opends" / "fdo-type"
-TABLE_FILE = Path(__file__).parents[2] / "sources" / "mappings" / "dwca-openDS.tsv"
+TABLE_FILE = Path(__file__).parents[2] / "sources" / "mapping" / "dwca-openDS.tsv"
 
 MAPPING = Mapping.load()
 TABLE = load(TABLE_FILE)

@@ -20,11 +20,11 @@ from domain.events import Cause
 from domain.opends import TOMBSTONE_TERM
 from domain.patch import copy_of
 from projections.collection import collection
-from sources import runs
-from sources.candidates import open_source
-from sources.runs import RunItem
-from sources.source_system import find_source
-from sources.synchronise import Options, Report, find, synchronise
+from sources.synchronisation import runs
+from sources.synchronisation.candidates import open_source
+from sources.synchronisation.runs import RunItem
+from sources.synchronisation.source_system import find_source
+from sources.synchronisation.synchronise import Options, Report, find, synchronise
 from store.ledger import Axis, Ledger
 
 CURATOR = person("https://orcid.org/0000-0002-1825-0097")

@@ -13,11 +13,11 @@ from audit.verify import verify
 from domain.errors import ProvenariumError, SourceBusy, VersionConflict
 from domain.terms import ABSENT
 from projections.engine import catch_up
-from sources import revert as reverting
-from sources import synchronise
-from sources.candidates import ArchiveSource
-from sources.revert import revert
-from sources.synchronise import find
+from sources.synchronisation import revert as reverting
+from sources.synchronisation import synchronise
+from sources.synchronisation.candidates import ArchiveSource
+from sources.synchronisation.revert import revert
+from sources.synchronisation.synchronise import find
 from store.ledger import Ledger
 from tests.synchronisation.sync_support import (
     Specimen,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.merge import Prefer
-from sources.synchronise import Report
+from sources.synchronisation.synchronise import Report
 from store.ledger import Ledger
 from tests.synchronisation.sync_support import (
     SPECIMEN,

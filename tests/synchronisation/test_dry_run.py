@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sources import synchronise
-from sources.synchronise import Report
+from sources.synchronisation import synchronise
+from sources.synchronisation.synchronise import Report
 from store.ledger import Ledger
 from tests.conftest import SAMPLES
 from tests.synchronisation.sync_support import Specimen, curate, picture, sync, write_archive

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sources import synchronise
-from sources.synchronise import Report
+from sources.synchronisation import synchronise
+from sources.synchronisation.synchronise import Report
 from store.ledger import Ledger
 from tests.synchronisation.sync_support import (
     MEDIA,

@@ -27,9 +27,9 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from audit.verify import verify
-from sources import revert as reverting
-from sources import runs, synchronise
-from sources.revert import revert
+from sources.synchronisation import revert as reverting
+from sources.synchronisation import runs, synchronise
+from sources.synchronisation.revert import revert
 from store.ledger import Ledger
 from store.settings import Settings
 from tests.conftest import ROOT
@@ -48,12 +48,13 @@ TRIALS = 20
 RECORDS = int(os.environ.get("PROVENARIUM_KILL_RECORDS", "100"))
 CHUNK = RECORDS // 10
 SEED = int(os.environ.get("PROVENARIUM_KILL_SEED", "20240630"))
-COMMAND = (
-    sys.executable,
-    "-c",
-    # The command as it is, but with more transactions to be killed between than so few records would have.
-    f"import cli.main, sources.synchronise as s, sources.revert as r; s.CHUNK = r.CHUNK = {CHUNK}; cli.main.main()",
-)
+PROGRAM = f"""
+import cli.main, sources.synchronisation.revert, sources.synchronisation.synchronise
+sources.synchronisation.revert.CHUNK = sources.synchronisation.synchronise.CHUNK = {CHUNK}
+cli.main.main()
+"""
+"""The command as it is, but with more transactions to be killed between than so few records would have."""
+COMMAND = (sys.executable, "-c", PROGRAM)
 BUSY_SECONDS = 20
 WAITING = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = %s::bigint::oid AND NOT granted"
 

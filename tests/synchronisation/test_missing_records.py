@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sources.synchronise import Report, find
+from sources.synchronisation.synchronise import Report, find
 from store.ledger import Ledger
 from tests.synchronisation.sync_support import (
     MEDIA,

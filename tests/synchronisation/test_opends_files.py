@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from domain.representation import represent
-from sources.synchronise import find
+from sources.synchronisation.synchronise import find
 from store.ledger import Ledger
 from tests.conftest import SAMPLES
 from tests.synchronisation.sync_support import (

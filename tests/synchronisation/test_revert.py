@@ -12,9 +12,9 @@ import pytest
 from audit.verify import verify
 from domain.errors import Conflict, NotFound, SourceBusy
 from projections.engine import catch_up
-from sources import runs, synchronise
-from sources.revert import revert
-from sources.synchronise import find, held
+from sources.synchronisation import runs, synchronise
+from sources.synchronisation.revert import revert
+from sources.synchronisation.synchronise import find, held
 from store.ledger import Ledger
 from tests.conftest import SAMPLES
 from tests.synchronisation.sync_support import (

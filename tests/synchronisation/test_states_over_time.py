@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.candidates import open_source
+from sources.synchronisation.candidates import open_source
 from store.ledger import Axis, Ledger
 from tests.conftest import SAMPLES
 from tests.synchronisation.sync_support import changes_nothing, contents, counts, run_items, sync

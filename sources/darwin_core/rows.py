@@ -7,11 +7,11 @@ from contextlib import closing
 from operator import itemgetter
 from typing import NamedTuple
 
-from sources.archive_files import ArchiveFiles
-from sources.darwin_core_meta import Table
-from sources.delimited_text import DelimitedText
+from sources.darwin_core.archive_files import ArchiveFiles
+from sources.darwin_core.delimited_text import DelimitedText
+from sources.darwin_core.meta import Table
+from sources.darwin_core.text_lines import flaw_of
 from sources.records import Malformed, Terms
-from sources.text_lines import flaw_of
 
 
 class TableRow(NamedTuple):

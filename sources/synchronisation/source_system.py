@@ -15,8 +15,8 @@ from domain.digital_object import DigitalObject, Provenance
 from domain.errors import InvalidDocument, NothingToChange, VersionConflict
 from domain.events import DigitalObjectEvent, Source
 from domain.opends import object_iri
-from sources import source_records
-from sources.candidates import SourceFile
+from sources.synchronisation import source_records
+from sources.synchronisation.candidates import SourceFile
 from store.ledger import Ledger
 
 SOFTWARE_NAME = f"Provenarium {metadata.version('provenarium')}"

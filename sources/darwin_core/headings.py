@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from domain.errors import InvalidArchive
-from sources.archive_files import ArchiveFiles
-from sources.darwin_core_meta import Description, Table, check_unambiguous, id_column_of
-from sources.darwin_core_terms import term_of_heading
-from sources.delimited_text import DelimitedText, Dialect
+from sources.darwin_core.archive_files import ArchiveFiles
+from sources.darwin_core.delimited_text import DelimitedText, Dialect
+from sources.darwin_core.meta import Description, Table, check_unambiguous, id_column_of
+from sources.darwin_core.terms import term_of_heading
 
 _DATA = frozenset((".csv", ".tsv", ".tab", ".txt"))
 _DELIMITERS = ("\t", ",", ";", "|")

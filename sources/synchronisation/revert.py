@@ -18,12 +18,12 @@ from domain.events import Cause, DigitalObjectEvent
 from domain.identity import with_sets_in_order
 from domain.merge import Prefer, merge
 from domain.times import now
-from sources import runs, source_records
-from sources.decisions import asserted, conflict_to_json
-from sources.runs import Run, RunItem
-from sources.source_records import SourceRecord
-from sources.source_system import SOFTWARE, source_names
-from sources.synchronise import CHUNK, Progress, held, settle
+from sources.synchronisation import runs, source_records
+from sources.synchronisation.decisions import asserted, conflict_to_json
+from sources.synchronisation.runs import Run, RunItem
+from sources.synchronisation.source_records import SourceRecord
+from sources.synchronisation.source_system import SOFTWARE, source_names
+from sources.synchronisation.synchronise import CHUNK, Progress, held, settle
 from store.ledger import Ledger, due_snapshots
 
 

@@ -11,8 +11,8 @@ from domain.events import DigitalObjectEvent
 from domain.merge import MergeConflict
 from domain.opends import TOMBSTONE_TERM
 from domain.terms import ABSENT
-from sources.runs import RunItem
-from sources.source_records import SourceRecord
+from sources.synchronisation.runs import RunItem
+from sources.synchronisation.source_records import SourceRecord
 
 
 @dataclass(frozen=True)

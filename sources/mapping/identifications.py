@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sources.mapping_agents import AgentFields
-from sources.mapping_fields import Fields, Json, Report, prefix
-from sources.mapping_items import ListItems
-from sources.mapping_table import CORE, MappingTable
+from sources.mapping.agents import AgentFields
+from sources.mapping.fields import Fields, Json, Report, prefix
+from sources.mapping.items import ListItems
+from sources.mapping.table import CORE, MappingTable
 from sources.records import Terms
 
 EXTENSION = "dwc:Identification"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sources.mapping_agents import AgentFields
-from sources.mapping_fields import Fields, Json, Report, prefix
-from sources.mapping_table import MappingTable
-from sources.mapping_values import is_iri, pieces
+from sources.mapping.agents import AgentFields
+from sources.mapping.fields import Fields, Json, Report, prefix
+from sources.mapping.table import MappingTable
+from sources.mapping.values import is_iri, pieces
 from sources.records import Terms
 
 

@@ -14,8 +14,8 @@ from domain.agents import AgentKind, Role
 from domain.errors import InvalidIdentifier
 from domain.events import Cause, DigitalObjectEvent, Source, Tombstoned
 from domain.opends import object_iri
-from projections import prov_names
-from projections.prov_names import DCTERMS, ODS, SCHEMA, identifier, legible, term
+from projections.prov import names as prov_names
+from projections.prov.names import DCTERMS, ODS, SCHEMA, identifier, legible, term
 
 IDENTIFIER = DCTERMS["identifier"]
 _ANSWERABLE = (Role.REQUESTOR, Role.PROPOSER)

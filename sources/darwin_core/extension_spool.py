@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from domain.errors import StoreUnavailable
-from sources.darwin_core_rows import TableRow
+from sources.darwin_core.rows import TableRow
 from sources.records import Malformed, Terms
 
 ROW_OVERHEAD = 1024

@@ -8,19 +8,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from sources.mapping_event import EventFields
-from sources.mapping_fields import Fields, Json, Report, prefix
-from sources.mapping_identifications import EXTENSION, Identifications, is_type, kingdom, specimen_name
-from sources.mapping_identifiers import Identifiers, reach
-from sources.mapping_items import Attachments
-from sources.mapping_media import MappedMedia, MediaFields
-from sources.mapping_table import CORE, DATASET, MappingTable, load
-from sources.mapping_topics import topics
+from sources.mapping.event import EventFields
+from sources.mapping.fields import Fields, Json, Report, prefix
+from sources.mapping.identifications import EXTENSION, Identifications, is_type, kingdom, specimen_name
+from sources.mapping.identifiers import Identifiers, reach
+from sources.mapping.items import Attachments
+from sources.mapping.media import MappedMedia, MediaFields
+from sources.mapping.table import CORE, DATASET, MappingTable, load
+from sources.mapping.topics import topics
 from sources.records import ArchiveRecord, SourceMetadata, Terms
 
 __all__ = ["Mapped", "MappedMedia", "Mapping", "SourceSettings"]
 
-_TABLE = Path(__file__).parent / "mappings" / "dwca-openDS.tsv"
+_TABLE = Path(__file__).parent / "dwca-openDS.tsv"
 _CLASS = "ods:DigitalSpecimen"
 _ROR = re.compile(r"https?://ror\.org/0\w{6}[0-9]{2}", re.ASCII)
 _WIKIDATA = re.compile(r"(https?://www\.wikidata\.org/)(?:wiki|entity)/(Q\d+)", re.ASCII)

@@ -13,7 +13,7 @@ import orjson
 from psycopg import Connection
 
 from domain.errors import NotFound
-from sources.source_records import SourceRecord, fetch, run
+from sources.synchronisation.source_records import SourceRecord, fetch, run
 from store.ledger import Ledger
 
 CHANGES = frozenset({"created", "updated", "restored"})

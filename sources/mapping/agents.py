@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from domain.agents import person
 from domain.errors import InvalidIdentifier
-from sources.mapping_fields import Json, Report, prefix
-from sources.mapping_table import MappingTable
-from sources.mapping_values import is_iri
+from sources.mapping.fields import Json, Report, prefix
+from sources.mapping.table import MappingTable
+from sources.mapping.values import is_iri
 from sources.records import Terms
 
 

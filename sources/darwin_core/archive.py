@@ -16,12 +16,12 @@ from types import TracebackType
 from typing import Self
 
 from domain.errors import InvalidArchive
-from sources.archive_files import ArchiveFiles, Limits, open_files, relative_name
-from sources.darwin_core_headings import describe_by_headings
-from sources.darwin_core_meta import Description, Publication, Table, parse_eml, parse_meta
-from sources.darwin_core_rows import TableRow, table_rows
-from sources.delimited_text import DelimitedText
-from sources.extension_spool import ExtensionSpool
+from sources.darwin_core.archive_files import ArchiveFiles, Limits, open_files, relative_name
+from sources.darwin_core.delimited_text import DelimitedText
+from sources.darwin_core.extension_spool import ExtensionSpool
+from sources.darwin_core.headings import describe_by_headings
+from sources.darwin_core.meta import Description, Publication, Table, parse_eml, parse_meta
+from sources.darwin_core.rows import TableRow, table_rows
 from sources.records import ArchiveRecord, Malformed, RecordReader, SourceMetadata
 
 __all__ = ["DarwinCoreArchive", "Limits"]
@@ -36,7 +36,7 @@ class DarwinCoreArchive(RecordReader):
     :class:`Malformed` for every extension row that was not delivered with a record. It may be done again, and by
     several at once. A record is whole or malformed: one with an unreadable extension row is not given without it, as
     that would look like a deletion. Core ids are not checked to be unique. What makes a row malformed is said at
-    :func:`sources.darwin_core_rows.table_rows`.
+    :func:`sources.darwin_core.rows.table_rows`.
 
     Raises :class:`InvalidArchive`, also while iterating, when the archive is damaged, hostile or no Darwin Core
     Archive, and :class:`~domain.errors.StoreUnavailable` when extension rows find no temporary space.

@@ -20,16 +20,16 @@ from domain.errors import InvalidArchive, NotFound, SourceBusy, VersionConflict
 from domain.events import Cause
 from domain.merge import Prefer
 from domain.times import now
-from sources import runs, source_records
-from sources.candidates import MEDIA, Candidate, SourceFile, Unread
-from sources.chunk import EXTENSION_ROW, Chunk
-from sources.comparison import decide
-from sources.decisions import Decision, Decisions, activity_id
-from sources.mapping import SourceSettings
+from sources.mapping.mapping import SourceSettings
 from sources.records import Malformed
-from sources.runs import RunItem
-from sources.source_records import Key, SourceRecord
-from sources.source_system import SOFTWARE, SourceSystem, ensure_source, find_source
+from sources.synchronisation import runs, source_records
+from sources.synchronisation.candidates import MEDIA, Candidate, SourceFile, Unread
+from sources.synchronisation.chunk import EXTENSION_ROW, Chunk
+from sources.synchronisation.comparison import decide
+from sources.synchronisation.decisions import Decision, Decisions, activity_id
+from sources.synchronisation.runs import RunItem
+from sources.synchronisation.source_records import Key, SourceRecord
+from sources.synchronisation.source_system import SOFTWARE, SourceSystem, ensure_source, find_source
 from store.ledger import Ledger, due_snapshots
 
 CHUNK = 500

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sources.mapping_table import CORE, DATASET, MappingTable
-from sources.mapping_values import converter
+from sources.mapping.table import CORE, DATASET, MappingTable
+from sources.mapping.values import converter
 from sources.records import Terms
 
 Json = dict[str, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.errors import InvalidDocument
-from sources.mapping_fields import Fields, Json, Report
-from sources.mapping_table import CORE, CORE_ID, MappingTable
-from sources.mapping_values import pieces
+from sources.mapping.fields import Fields, Json, Report
+from sources.mapping.table import CORE, CORE_ID, MappingTable
+from sources.mapping.values import pieces
 from sources.records import ArchiveRecord
 
 _ROW_TYPE = "gbif:Identifier"

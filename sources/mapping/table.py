@@ -74,7 +74,7 @@ def load(path: Path) -> MappingTable:
     """Read a table from a tab-separated UTF-8 file.
 
     Raises :class:`RefusedInput` with file and line when a header, a column or a value is not as
-    the format (explained in the header of ``mappings/dwca-openDS.tsv``) demands.
+    the format (explained in the header of ``dwca-openDS.tsv``) demands.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sources.mapping_agents import AgentFields
-from sources.mapping_fields import Fields, Json, Report
-from sources.mapping_table import CORE, MappingTable
+from sources.mapping.agents import AgentFields
+from sources.mapping.fields import Fields, Json, Report
+from sources.mapping.table import CORE, MappingTable
 from sources.records import Terms
 
 

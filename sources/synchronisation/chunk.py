@@ -14,13 +14,13 @@ import orjson
 from domain.digital_object import content_of
 from domain.errors import InvalidDocument, RefusedInput
 from domain.representation import missing_terms
-from sources import source_records
-from sources.candidates import MEDIA, SPECIMEN, Candidate, SourceFile, Unread
-from sources.mapping import SourceSettings
+from sources.mapping.mapping import SourceSettings
 from sources.records import Malformed
-from sources.runs import RunItem
-from sources.source_records import Key, SourceRecord
-from sources.source_system import SourceSystem
+from sources.synchronisation import source_records
+from sources.synchronisation.candidates import MEDIA, SPECIMEN, Candidate, SourceFile, Unread
+from sources.synchronisation.runs import RunItem
+from sources.synchronisation.source_records import Key, SourceRecord
+from sources.synchronisation.source_system import SourceSystem
 from store.ledger import Ledger
 
 EXTENSION_ROW = "extension row"

@@ -32,9 +32,9 @@ from prov.model import PROV_ATTR_ENDTIME, PROV_ATTR_STARTTIME, PROV_TYPE, ProvBu
 from domain.errors import IntegrityFailure
 from domain.events import Created, DigitalObjectEvent, Restored, Tombstoned
 from domain.opends import object_iri
-from projections import prov_names
-from projections.prov_context import IDENTIFIER, Attribute, Elements, Step, add_agents, add_cause, add_source
-from projections.prov_names import DCTERMS, ODS, RDFS, VOCABULARIES, identifier, legible, term
+from projections.prov import names as prov_names
+from projections.prov.context import IDENTIFIER, Attribute, Elements, Step, add_agents, add_cause, add_source
+from projections.prov.names import DCTERMS, ODS, RDFS, VOCABULARIES, identifier, legible, term
 
 
 def prov_document(events: Sequence[DigitalObjectEvent], *, names: Mapping[str, str] = {}) -> ProvDocument:
@@ -43,7 +43,7 @@ def prov_document(events: Sequence[DigitalObjectEvent], *, names: Mapping[str, s
     ``events`` are all its events from version 1 on, in order, with position and recorded time;
     ``names`` gives names of agents by identifier, from the register outside the events. The
     document satisfies PROV-CONSTRAINTS and is the same, read back, in every format of
-    :data:`projections.prov_formats.FORMATS`.
+    :data:`projections.prov.formats.FORMATS`.
 
     Raises :class:`IntegrityFailure` when the events are not such a history.
     """

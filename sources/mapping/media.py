@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sources.mapping_agents import AgentFields
-from sources.mapping_fields import Fields, Json, Report
-from sources.mapping_identifiers import identifier
-from sources.mapping_items import ListItems
-from sources.mapping_table import CORE, DATASET, MappingTable
-from sources.mapping_values import is_uri
+from sources.mapping.agents import AgentFields
+from sources.mapping.fields import Fields, Json, Report
+from sources.mapping.identifiers import identifier
+from sources.mapping.items import ListItems
+from sources.mapping.table import CORE, DATASET, MappingTable
+from sources.mapping.values import is_uri
 from sources.records import ArchiveRecord, Terms
 
 ROW_TYPES = ("ac:Multimedia", "gbif:Multimedia")

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from domain.errors import InvalidArchive
-from sources.text_lines import TOO_LONG, codec_name, decoded, flaw_of, lines, terminator_in
+from sources.darwin_core.text_lines import TOO_LONG, codec_name, decoded, flaw_of, lines, terminator_in
 
 _MOST_LINES_IN_A_ROW = 100_000
 _REREAD_ROWS = 64

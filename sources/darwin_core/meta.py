@@ -12,8 +12,8 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from domain.errors import InvalidArchive
-from sources.darwin_core_terms import compact
-from sources.delimited_text import Dialect
+from sources.darwin_core.delimited_text import Dialect
+from sources.darwin_core.terms import compact
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

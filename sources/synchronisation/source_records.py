@@ -16,7 +16,7 @@ from psycopg.rows import tuple_row
 from store import statements
 from store.ledger import Ledger
 
-SQL = statements.load("sources", "synchronise.sql")
+SQL = statements.load("sources.synchronisation", "synchronise.sql")
 
 Key = tuple[str, str]
 """(openDS type, natural key) of a record within its source."""

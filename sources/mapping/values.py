@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sources.mapping_table import Rule
-from sources.numbers import Limits, read_number
+from sources.mapping.numbers import Limits, read_number
+from sources.mapping.table import Rule
 
 Reading = tuple[Any, str | None]
 """``(value, None)``; ``(value, problem)``: kept, with a notice; ``(None, problem)``: unreadable; ``(None, None)``: not

@@ -12,8 +12,8 @@ import orjson
 
 from domain.canonical import parse
 from domain.errors import ProvenariumError
-from sources.darwin_core_archive import DarwinCoreArchive
-from sources.mapping import Mapping, SourceSettings
+from sources.darwin_core.archive import DarwinCoreArchive
+from sources.mapping.mapping import Mapping, SourceSettings
 from sources.opends_json import OpenDSFile, natural_key
 from sources.records import ArchiveRecord, Malformed, SourceMetadata
 

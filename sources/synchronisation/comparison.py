@@ -15,12 +15,12 @@ from domain.identity import with_sets_in_order
 from domain.merge import MergeConflict, Prefer, merge
 from domain.opends import object_iri
 from domain.pid import parse as parse_pid
-from sources import source_records
-from sources.candidates import MEDIA, SPECIMEN, Candidate
-from sources.decisions import Decision, Decisions, activity_id, asserted, conflict_to_json
-from sources.runs import RunItem
-from sources.source_records import SourceRecord
-from sources.source_system import SourceSystem
+from sources.synchronisation import source_records
+from sources.synchronisation.candidates import MEDIA, SPECIMEN, Candidate
+from sources.synchronisation.decisions import Decision, Decisions, activity_id, asserted, conflict_to_json
+from sources.synchronisation.runs import RunItem
+from sources.synchronisation.source_records import SourceRecord
+from sources.synchronisation.source_system import SourceSystem
 from store.ledger import Ledger
 
 ProvenanceOf = Callable[[SourceRecord, UUID], Provenance]

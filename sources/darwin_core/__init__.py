@@ -1,0 +1,1 @@
+"""Darwin Core Archives and Simple Darwin Core, as strangers make them: streamed, in bounded memory."""
