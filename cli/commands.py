@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import collections, curating, maintaining, reading, synchronising
+from cli import collections, curating, maintaining, provenance, reading, synchronising
 from cli.application import app
 
-__all__ = ["app", "collections", "curating", "maintaining", "reading", "synchronising"]
+__all__ = ["app", "collections", "curating", "maintaining", "provenance", "reading", "synchronising"]

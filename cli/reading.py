@@ -1,4 +1,4 @@
-"""Commands that read one object: get, history, diff, blame, prov."""
+"""Commands that read one object: get, history, diff, blame."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import typer
 
 from cli.application import AxisOption, JsonOption, PidArgument, app, moment, opened, output, pid_of
 from cli.output import show_value
-from domain.digital_object import DigitalObject
 from domain.events import DigitalObjectEvent
 from domain.representation import represent
 from domain.terms import ABSENT, TermChange, term_of
 from domain.times import end_of, to_text
 from projections.object_reading import blame_terms, difference
 from projections.object_reading import history as read_history
-from projections.prov.formats import FORMATS
-from store.ledger import Axis, Ledger
+from store.ledger import Axis
 
 
 @app.command()
@@ -47,7 +45,7 @@ def history(pid: PidArgument, as_json: JsonOption = False) -> None:
     name, _ = pid_of(pid)
     with opened() as ledger:
         versions = read_history(ledger, name)
-        names = _names(ledger, [version.event for version in versions])
+        names = ledger.names_in([version.event for version in versions])
     if out.as_json:
         out.lines(version.to_json() for version in versions)
         return
@@ -110,7 +108,7 @@ def blame(
     within = term if term is None or term.startswith("/") or term == "" else "/" + term
     with opened() as ledger:
         found = blame_terms(ledger, name, within or None)
-        names = _names(ledger, [blamed.event for blamed in found])
+        names = ledger.names_in([blamed.event for blamed in found])
     if out.as_json:
         out.lines(blamed.to_json() for blamed in found)
         return
@@ -128,32 +126,6 @@ def blame(
             for blamed in found
         ),
     )
-
-
-@app.command()
-def prov(
-    pid: PidArgument,
-    format_: Annotated[str, typer.Option("--format", help="One of: " + ", ".join(FORMATS) + ".")] = "provn",
-    as_json: JsonOption = False,
-) -> None:
-    """Print the W3C PROV of the object's whole history."""
-    if format_ not in FORMATS:
-        raise typer.BadParameter("must be one of " + ", ".join(FORMATS), param_hint="--format")
-    from projections.prov.document import prov_document
-    from projections.prov.formats import serialize
-
-    out = output(as_json)
-    name, _ = pid_of(pid)
-    with opened() as ledger:
-        events = ledger.history(name)
-        names = _names(ledger, events)
-    data = serialize(prov_document(events, names=names), "json" if out.as_json else format_)
-    out.data(data if data.endswith(b"\n") else data + b"\n")
-
-
-def _names(ledger: Ledger, events: list[DigitalObjectEvent]) -> dict[str, str]:
-    agents = [agent for event in events for agent in event.agents]
-    return ledger.agent_names({*(agent.id for agent in agents), *(agent.on_behalf_of or agent.id for agent in agents)})
 
 
 def _agents(event: DigitalObjectEvent, names: dict[str, str]) -> str:
@@ -184,6 +156,3 @@ def _change_to_json(change: TermChange) -> dict[str, Any]:
         if held is not ABSENT:
             value[side] = held
     return value
-
-
-__all__ = ["DigitalObject", "blame", "diff", "get", "history", "prov"]

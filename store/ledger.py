@@ -202,6 +202,11 @@ class Ledger(Application[str]):
         """The registered names of these agents."""
         return dict(self.recorder.fetch("agent_names", (list(ids),)))
 
+    def names_in(self, events: Iterable[DigitalObjectEvent]) -> dict[str, str]:
+        """The registered names of the agents of these events, and of those they acted for."""
+        agents = [agent for event in events for agent in event.agents]
+        return self.agent_names({name for agent in agents for name in (agent.id, agent.on_behalf_of) if name})
+
     # -- reading ----------------------------------------------------------------------------------
 
     def get(self, pid: str, version: int | None = None) -> DigitalObject:

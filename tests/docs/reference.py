@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,16 @@ def reference() -> str:
     """The whole page."""
     group: Any = get_command(app)
     context = group.make_context("provenarium", [], resilient_parsing=True)
-    sections = (_section(name, group.get_command(context, name)) for name in group.list_commands(context))
-    parts = [INTRODUCTION, *sections]
-    return "\n".join(parts)
+    return "\n".join([INTRODUCTION, *_sections(group, context)])
+
+
+def _sections(group: Any, context: Any, within: str = "") -> Iterator[str]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if hasattr(command, "list_commands"):
+            yield from _sections(command, context, f"{within}{name} ")
+        else:
+            yield _section(within + name, command)
 
 
 def _section(name: str, command: Any) -> str:

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -117,14 +117,22 @@ def test_a_reader_that_tails_the_log_misses_nothing(ledger: Ledger, page: int) -
 
 
 def test_a_subscription_of_the_library_misses_nothing(ledger: Ledger) -> None:
-    with ThreadPoolExecutor(4) as threads:
+    last = pid(1000)
+
+    def write_last(writers: list[Future[Written]]) -> None:
+        wait(writers)
+        ledger.append([created(last)])
+
+    with ThreadPoolExecutor(5) as threads:
         writers = [threads.submit(write, ledger, number, 30) for number in range(4)]
+        end = threads.submit(write_last, writers)
         positions: list[int] = []
         with ledger.recorder.subscribe(gt=0) as subscription:
             for notification in subscription:
                 positions.append(notification.id)
-                if all(writer.done() for writer in writers) and notification.id == ledger.position():
+                if notification.originator_id == last:
                     break
+    assert [writer.exception() for writer in [*writers, end]] == [None] * 5
     assert positions == list(range(1, ledger.position() + 1))
 
 
