@@ -170,16 +170,19 @@ def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) 
 
 
 def _column_problems(history: list[DigitalObjectEvent], columns: list[Row]) -> Iterator[Problem]:
-    for event, (version, event_id, occurred) in zip(history, columns, strict=True):
+    for event, (version, event_id, occurred, undoes) in zip(history, columns, strict=True):
         where = f"{event.originator_id}/{version}"
         if event.activity.id != event_id:
             yield Problem(where, f"column event_id {event_id} is not the activity {event.activity.id} of the event")
         if event.occurred != occurred:
             yield Problem(where, f"column occurred_at {occurred} is not the time {event.occurred} in the event")
+        if event.undoes != undoes:
+            yield Problem(where, f"column undoes {undoes} is not the version {event.undoes} in the event")
 
 
 def _replay_problems(history: list[DigitalObjectEvent]) -> Iterator[Problem]:
     document: Any = {}
+    before_hash: str | None = None
     for expected, event in enumerate(history, 1):
         where = f"{event.originator_id}/{event.originator_version}"
         if event.originator_version != expected:
@@ -192,11 +195,15 @@ def _replay_problems(history: list[DigitalObjectEvent]) -> Iterator[Problem]:
         except InvalidPatch as error:
             yield Problem(where, f"its patch does not apply or cannot be undone: {error}")
             return
+        if event.previous != before_hash and event.event_version > 1:
+            yield Problem(where, f"names {event.previous} as the event before, which has the hash {before_hash}")
+            return
         if digest(document) != event.digest:
             yield Problem(where, f"the document has digest {digest(document)}, the event says {event.digest}")
             return
         if canonical_bytes(back) != canonical_bytes(before):
             yield Problem(where, "undoing its patch does not give the version before")
+        before_hash = event.hash
 
 
 def _snapshot_problems(

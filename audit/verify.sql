@@ -25,7 +25,7 @@ SELECT * FROM (
 SELECT coalesce((SELECT position FROM log_head), 0), (SELECT coalesce(max(notification_id), 0) FROM events)
 
 -- name: columns
-SELECT originator_version, event_id, occurred_at FROM events WHERE originator_id = %b ORDER BY originator_version
+SELECT originator_version, event_id, occurred_at, undoes FROM events WHERE originator_id = %b ORDER BY originator_version
 
 -- name: snapshots
 SELECT originator_version, topic, state FROM snapshots WHERE originator_id = %b ORDER BY originator_version

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Annotated, Any, cast
+from uuid import UUID
 
 import eventsourcing.persistence as library
 import psycopg
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from cli.output import Output, complain
 from domain.agents import Agent, person
@@ -45,6 +47,18 @@ class Commands(TyperGroup):
         """In the order of a working day."""
         return sorted(super().list_commands(ctx), key=_ORDER.index)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program; wrong usage, too, is one line and exit status 2."""
+        try:
+            status = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except TyperException as error:
+            text = error.format_message()
+            if text.strip():  # without arguments the help was shown, and there is nothing to add
+                hint = "" if text.startswith("Invalid value") else "; --help tells more"
+                complain(text.rstrip(".") + hint, "Usage", as_json="--json" in sys.argv)
+            sys.exit(error.exit_code)
+        sys.exit(status if isinstance(status, int) else DONE)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override] # typer keeps its base private
         """Run the command; see the module docstring."""
         as_json = "--json" in sys.argv
@@ -56,8 +70,9 @@ class Commands(TyperGroup):
         except (psycopg.Error, library.PersistenceError) as error:
             line = (str(error).strip().splitlines() or ["no reason given"])[0]
             complain(f"the database refused or failed: {line}", "StoreUnavailable", as_json=as_json)
-        except KeyboardInterrupt:
-            complain("interrupted; the same command goes on from here", "Interrupted", as_json=as_json)
+        except KeyboardInterrupt as error:
+            told = str(error) or "interrupted; the same command goes on from here"
+            complain(told, "Interrupted", as_json=as_json)
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             # The reader has seen enough, so what is left in the buffer goes nowhere.
@@ -112,8 +127,11 @@ def opened() -> Iterator[Ledger]:
 
 def caught_up(ledger: Ledger, out: Output) -> None:
     """Bring the projections up to date, so that a person sees what they did."""
-    with out.progress("projections", "events") as tick:
-        catch_up(ledger, progress=tick)
+    try:
+        with out.progress("projections", "events") as tick:
+            catch_up(ledger, progress=tick)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted, but the change is stored; the next command shows it") from None
 
 
 def pid_of(text: str) -> tuple[str, int | None]:
@@ -121,17 +139,26 @@ def pid_of(text: str) -> tuple[str, int | None]:
     try:
         return parse_pid(text)
     except InvalidIdentifier as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(str(error), param_hint="PID") from None
 
 
-def moment(text: str | None, reading: Any) -> Any:
+def run_of(text: str) -> UUID:
+    """The id of a run; a malformed one is a usage error."""
+    try:
+        return UUID(text)
+    except ValueError:
+        reason = f"{text!r} is not the id of a run; 'provenarium runs' lists them"
+        raise typer.BadParameter(reason, param_hint="RUN") from None
+
+
+def moment(text: str | None, reading: Any, option: str) -> Any:
     """A time option read by ``domain.times.start_of`` or ``end_of``; a malformed one is a usage error."""
     if text is None:
         return None
     try:
         return reading(text)
     except InvalidTime as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def agent_of(text: str | None, *, required: bool = False) -> Agent | None:

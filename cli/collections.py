@@ -14,7 +14,7 @@ import orjson
 import typer
 
 from cli.application import AxisOption, JsonOption, SourceOption, app, caught_up, moment, opened, output, source_of
-from cli.output import Output, show_value
+from cli.output import Output, show_time, show_value
 from domain.errors import RefusedInput
 from domain.opends import TOMBSTONE_TERM
 from domain.representation import represent
@@ -41,7 +41,7 @@ def export(
 ) -> None:
     """Write the whole collection as it was, one document a line, ordered by record."""
     out = output(as_json)
-    when = moment(at, end_of)
+    when = moment(at, end_of, "--at")
     written = 0
     with opened() as ledger, out.progress(f"export {source}", "documents") as tick:
         system = source_of(ledger, source)
@@ -79,7 +79,7 @@ def changes(
 ) -> None:
     """Say what changed in a collection between two times, by term and agent."""
     out = output(as_json)
-    begin, end = moment(since, start_of), moment(until, end_of) or now()
+    begin, end = moment(since, start_of, "--since"), moment(until, end_of, "--until") or now()
     if end < begin:
         raise typer.BadParameter("is before --since", param_hint="--until")
     with opened() as ledger:
@@ -99,7 +99,7 @@ def _show_details(out: Output, found: list[CollectionChange], ledger: Ledger) ->
         ("occurred", "record", "version", "term", "old", "new", "agent"),
         (
             [
-                to_text(change.occurred)[:19] + "Z",
+                show_time(change.occurred),
                 change.record,
                 f"{change.pid}/{change.version}",
                 change.term or _activity(change),
@@ -108,6 +108,7 @@ def _show_details(out: Output, found: list[CollectionChange], ledger: Ledger) ->
                 names.get(change.agent, change.agent),
             ]
             for change in found
+            if not change.term or not (change.term.endswith("/@type") or change.term.startswith(TOMBSTONE_TERM + "/"))
         ),
     )
 

@@ -103,7 +103,7 @@ def _provenance(agent: str | None, occurred: str | None, comment: str | None) ->
     assert isinstance(requestor, Agent)
     return Provenance(
         agents=(requestor,),
-        occurred=moment(occurred, start_of) or now(),
+        occurred=moment(occurred, start_of, "--occurred") or now(),
         comment=comment,
         cause=Cause("edit", "command"),
     )

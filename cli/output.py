@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.terms import ABSENT
+from domain.times import to_text
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """Control and direction characters, which could rewrite what a terminal shows."""
@@ -48,6 +50,16 @@ def show_value(value: Any, width: int = 60) -> str:
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     text = plain(text).replace("\n", " ")
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def show_time(moment: datetime | None) -> str:
+    """A time in UTC for a table cell, to the second; the first moment of a day is that day."""
+    text = to_text(moment)[:19] + "Z" if moment else ""
+    return text.removesuffix("T00:00:00Z")
+
+
+WHOLE = frozenset({"run", "pid", "version", "versions", "occurred", "occurred (recorded)", "started", "outcome"})
+"""Columns whose cells are never broken: a person copies them, or reads them at a glance."""
 
 
 class Output:
@@ -81,7 +93,7 @@ class Output:
         """A table for people; cells are shown as plain text, whatever they hold."""
         table = Table(title=Text(plain(title)) if title else None, title_justify="left", box=None, pad_edge=False)
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=column in WHOLE)
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
         if not sys.stdout.isatty():

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from cli.application import AxisOption, JsonOption, PidArgument, app, moment, opened, output, pid_of
-from cli.output import show_value
+from cli.output import show_time, show_value
 from domain.events import DigitalObjectEvent
 from domain.representation import represent
 from domain.terms import ABSENT, TermChange, term_of
-from domain.times import end_of, to_text
+from domain.times import end_of
 from projections.object_reading import blame_terms, difference
 from projections.object_reading import history as read_history
 from store.ledger import Axis
@@ -32,7 +32,7 @@ def get(
         raise typer.BadParameter(f"{pid} names version {in_pid} already", param_hint="--version")
     if version is not None and at is not None:
         raise typer.BadParameter("give a version or a time, not both", param_hint="--at")
-    when = moment(at, end_of)
+    when = moment(at, end_of, "--at")
     with opened() as ledger:
         state = ledger.get(name, version) if when is None else ledger.get_at(name, when, axis)
     output(as_json).value(represent(state))
@@ -50,15 +50,14 @@ def history(pid: PidArgument, as_json: JsonOption = False) -> None:
         out.lines(version.to_json() for version in versions)
         return
     out.table(
-        ("version", "recorded", "occurred", "activity", "agents", "changed terms"),
+        ("version", "occurred (recorded)", "activity and agents", "changed terms"),
         (
             [
                 version.event.originator_version,
-                _seconds(version.event.recorded),
-                _seconds(version.event.occurred),
+                f"{show_time(version.event.occurred)}\n({show_time(version.event.recorded)})",
                 version.event.activity_type.removeprefix("ods:")
-                + (f" ({version.event.activity.comment})" if version.event.activity.comment else ""),
-                _agents(version.event, names),
+                + (f" ({version.event.activity.comment})" if version.event.activity.comment else "")
+                + f"\n{_agents(version.event, names)}",
                 "\n".join(_changed(version.event)) or "(all)",
             ]
             for version in versions
@@ -113,15 +112,14 @@ def blame(
         out.lines(blamed.to_json() for blamed in found)
         return
     out.table(
-        ("term", "value", "version", "occurred", "agent", "activity"),
+        ("term", "value", "version", "occurred", "agents"),
         (
             [
                 blamed.pointer,
                 show_value(blamed.value, 40),
-                blamed.event.originator_version,
-                _seconds(blamed.event.occurred),
+                f"{blamed.event.originator_version} {blamed.event.activity_type.removeprefix('ods:')}",
+                show_time(blamed.event.occurred),
                 _agents(blamed.event, names),
-                f"{blamed.event.activity_type.removeprefix('ods:')} {blamed.event.activity.id}",
             ]
             for blamed in found
         ),
@@ -140,13 +138,9 @@ def _changed(event: DigitalObjectEvent) -> list[str]:
     for operation in event.patch:
         if operation["op"] != "test":
             whole = isinstance(operation.get("value"), (dict, list)) or operation["op"] == "remove"
-            sign = {"add": "+ ", "remove": "- "}.get(operation["op"], "") if whole else ""
+            sign = {"add": "+\u00a0", "remove": "-\u00a0"}.get(operation["op"], "") if whole else ""
             shown[sign + term_of(operation["path"])] = None
-    return sorted(shown, key=lambda term: term.lstrip("+- "))
-
-
-def _seconds(moment: Any) -> str:
-    return to_text(moment)[:19] + "Z" if moment else ""
+    return sorted(shown, key=lambda term: term.lstrip("+-\u00a0"))
 
 
 def _change_to_json(change: TermChange) -> dict[str, Any]:

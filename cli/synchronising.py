@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -18,8 +17,9 @@ from cli.application import (
     moment,
     opened,
     output,
+    run_of,
 )
-from cli.output import Output
+from cli.output import Output, show_time
 from domain.merge import Prefer
 from domain.times import start_of, to_text
 from sources.mapping.mapping import organisation_iri
@@ -74,7 +74,7 @@ def sync(
     out = output(as_json)
     options = Options(
         source=source,
-        occurred=moment(occurred, start_of),
+        occurred=moment(occurred, start_of, "--occurred"),
         tombstone_missing=missing == "tombstone",
         prefer=prefer,
         dry_run=dry_run,
@@ -99,7 +99,7 @@ def sync(
 @app.command(name="runs")
 def list_runs(
     run: Annotated[
-        UUID | None, typer.Argument(metavar="[RUN]", help="Show what this run did, record by record.")
+        str | None, typer.Argument(metavar="[RUN]", help="Show what this run did, record by record.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -112,32 +112,30 @@ def list_runs(
             if out.as_json:
                 out.lines(_run_to_json(each, names) for each in found)
             else:
-                out.table(
-                    ("run", "source", "kind", "started", "state", "created", "updated", "tombstoned", "parked"),
-                    (_run_row(each, names) for each in found),
-                )
+                out.table(("run", "source", "started", "what"), (_run_row(each, names) for each in found))
             return
-        runs.get(ledger, run)
+        which = runs.get(ledger, run_of(run)).id
         if out.as_json:
-            out.lines(_item_to_json(item) for item in runs.items(ledger, run))
+            out.lines(_item_to_json(item) for item in runs.items(ledger, which))
         else:
             out.table(
                 ("outcome", "record", "pid", "versions", "place", "what"),
-                (_item_row(item) for item in runs.items(ledger, run)),
+                (_item_row(item) for item in runs.items(ledger, which)),
             )
 
 
 @app.command()
 def revert(
-    run: Annotated[UUID, typer.Option("--run", help="The run to undo.")],
+    run: Annotated[str, typer.Option("--run", help="The run to undo.")],
     agent: AgentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Undo a run by compensating events; curation since then stays."""
     out = output(as_json)
+    which, requestor = run_of(run), agent_of(agent)
     with opened() as ledger:
         with out.progress("revert", "objects") as tick:
-            result = revert_run(ledger, run, agent_of(agent), tick)
+            result = revert_run(ledger, which, requestor, tick)
         caught_up(ledger, out)
     if out.as_json:
         out.value(result)
@@ -164,7 +162,8 @@ def find(
 def _show_report(out: Output, report: Report) -> None:
     title = "would do" if report.dry_run else "did"
     out.say(f"run {report.run} on {report.source} {title}:")
-    out.table(REPORTED, [[getattr(report, name) for name in REPORTED]])
+    for name in REPORTED:
+        out.say(f"  {name:<10} {getattr(report, name):>9,}")
     if report.media:
         out.say("media: " + ", ".join(f"{amount} {name}" for name, amount in report.media.items()))
     for notice, amount in list(report.notices.items())[:10]:
@@ -186,9 +185,9 @@ def _state(run: Run) -> str:
 
 
 def _run_row(run: Run, names: dict[str, str]) -> list[object]:
-    counts = [run.counts.get(name, "") for name in ("created", "updated", "tombstoned", "parked")]
-    kind = f"revert of {str(run.reverts)[:8]}…" if run.reverts else run.kind
-    return [run.id, names.get(run.source, run.source), kind, to_text(run.started), _state(run), *counts]
+    what = [f"revert of {run.reverts}" if run.reverts else "", "" if _state(run) == "finished" else _state(run)]
+    what += [f"{run.counts[name]} {name}" for name in (*REPORTED[1:], "reverted") if run.counts.get(name)]
+    return [run.id, names.get(run.source, run.source), show_time(run.started), ", ".join(filter(None, what))]
 
 
 def _run_to_json(run: Run, names: dict[str, str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,6 +24,7 @@ class Provenance:
     """Who decided, when it happened by their account, why, and from which record.
 
     ``activity`` makes the decision idempotent: the same id recorded twice is stored once.
+    ``undoes`` is the first of the versions that the decision takes back.
     """
 
     agents: tuple[Agent, ...]
@@ -33,6 +34,7 @@ class Provenance:
     comment: str | None = None
     cause: Cause | None = None
     source: Source | None = None
+    undoes: int | None = None
 
     def __post_init__(self) -> None:
         if not self.agents:
@@ -58,6 +60,7 @@ class Snapshot:
     created: datetime
     recorded: datetime | None
     occurred: datetime
+    event_hash: str
 
 
 @dataclass
@@ -65,7 +68,8 @@ class DigitalObject:
     """One object at one version.
 
     ``document`` is the asserted content (the computed envelope is added by
-    ``domain.representation``). Decision methods return the event for the next version and change
+    ``domain.representation``). ``head`` is the event that made this version, or only its hash where
+    a snapshot stands for it. Decision methods return the event for the next version and change
     nothing here: the state moves only by :func:`project`.
     """
 
@@ -77,6 +81,18 @@ class DigitalObject:
     created: datetime
     recorded: datetime | None
     occurred: datetime
+    head: DigitalObjectEvent | str
+
+    @property
+    def event_hash(self) -> str:
+        """The hash of the event that made this version; the next event names it."""
+        return self.head if isinstance(self.head, str) else self.head.hash
+
+    def then(self, event: DigitalObjectEvent) -> DigitalObject:
+        """The state after the next event, before it is recorded; this one stays as it is."""
+        state = project(replace(self, document=copy_of(self.document)), [event])
+        assert state is not None
+        return state
 
     @staticmethod
     def create(pid: str, document: Any, provenance: Provenance) -> Created:
@@ -119,7 +135,12 @@ class DigitalObject:
         ]
         if pids:
             metadata["ods:hasRelatedPIDs"] = pids
-        content = with_sets_in_order(normal_form({**self.document, TOMBSTONE_TERM: metadata}))
+        return self.tombstone_as(self.document, metadata, provenance)
+
+    def tombstone_as(self, document: dict[str, Any], metadata: Any, provenance: Provenance) -> Tombstoned:
+        """The event that withdraws the object with this content and these tombstone metadata, as when it was before."""
+        self._must_be_active("tombstoned")
+        content = with_sets_in_order(normal_form({**document, TOMBSTONE_TERM: metadata}))
         return Tombstoned(**self._next(content, provenance))
 
     def restore(self, provenance: Provenance, document: Any = None) -> Restored:
@@ -139,7 +160,7 @@ class DigitalObject:
         patch = verified_diff(self.document, content)
         if not patch:
             raise NothingToChange(f"{self.id} already is as requested at version {self.version}")
-        return _event(self.id, self.version + 1, content, patch, provenance)
+        return _event(self.id, self.version + 1, content, patch, provenance, self.event_hash)
 
 
 def content_of(document: Any) -> Content:
@@ -182,6 +203,7 @@ def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | S
                 event.created,
                 event.recorded,
                 event.occurred,
+                event.event_hash,
             )
             continue
         expected = 1 if state is None else state.version + 1
@@ -205,6 +227,7 @@ def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | S
                 created=event.recorded or event.occurred,
                 recorded=event.recorded,
                 occurred=event.occurred,
+                head=event,
             )
             continue
         state.version = event.originator_version
@@ -212,6 +235,7 @@ def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | S
         state.tombstoned = isinstance(event, Tombstoned) or (state.tombstoned and not isinstance(event, Restored))
         state.recorded = event.recorded
         state.occurred = event.occurred
+        state.head = event
     return state
 
 
@@ -226,6 +250,7 @@ def snapshot_of(state: DigitalObject) -> Snapshot:
         state.created,
         state.recorded,
         state.occurred,
+        state.event_hash,
     )
 
 
@@ -237,7 +262,12 @@ _OPENDS_AGENT = {
 
 
 def _event(
-    pid: str, version: int, content: dict[str, Any], patch: list[dict[str, Any]], provenance: Provenance
+    pid: str,
+    version: int,
+    content: dict[str, Any],
+    patch: list[dict[str, Any]],
+    provenance: Provenance,
+    previous: str | None = None,
 ) -> dict[str, Any]:
     moment = now()
     kind = OBJECT_TYPES[content["@type"]]
@@ -258,6 +288,8 @@ def _event(
         "schema": kind.schema,
         "occurred": provenance.occurred,
         "source": provenance.source,
+        "previous": previous,
+        "undoes": provenance.undoes,
     }
 
 

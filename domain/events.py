@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.agents import Agent
+from domain.canonical import digest
 from domain.times import from_text, to_text
 
 Json = Any
@@ -61,8 +62,11 @@ class DigitalObjectEvent:
     """What somebody asserted about one object: the step from version n-1 to version n.
 
     ``patch`` is RFC 6902 and reversible; ``digest`` is the SHA-256 (hex) of the RFC 8785 bytes of
-    the document after it; ``occurred`` is when the asserter says it happened. ``position`` (in the
-    ledger, from 1) and ``recorded`` are given by the store and are None until then.
+    the document after it; ``previous`` is the :attr:`hash` of the object's event before, None for
+    the first; ``occurred`` is when the asserter says it happened. ``undoes`` is set by a reversal: the
+    versions from that one up to this event were asserted wrongly, so none of them ever held.
+    ``position`` (in the ledger, from 1) and ``recorded`` are given by the store and are None until
+    then. ``event_version`` is the version of this schema; 1 had neither ``previous`` nor ``undoes``.
     """
 
     originator_id: str
@@ -75,11 +79,18 @@ class DigitalObjectEvent:
     schema: str
     occurred: datetime
     source: Source | None = None
+    previous: str | None = None
+    undoes: int | None = None
+    event_version: int = 2
     position: int | None = field(default=None, compare=False)
     recorded: datetime | None = field(default=None, compare=False)
 
     activity_type: ClassVar[str]
-    EVENT_VERSION: ClassVar[int] = 1
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the RFC 8785 bytes of the asserted part: what the next event and the ledger name it by."""
+        return digest(self.to_json())
 
     def to_json(self) -> dict[str, Json]:
         """The asserted part as plain JSON, as it is stored, hashed and exported."""
@@ -94,7 +105,7 @@ class DigitalObjectEvent:
         if self.activity.cause is not None:
             activity["cause"] = self.activity.cause.to_json()
         value: dict[str, Json] = {
-            "event": self.EVENT_VERSION,
+            "event": self.event_version,
             "object": self.originator_id,
             "version": self.originator_version,
             "type": self.object_type,
@@ -107,6 +118,10 @@ class DigitalObjectEvent:
         }
         if self.source is not None:
             value["source"] = self.source.to_json()
+        if self.previous is not None:
+            value["previous"] = self.previous
+        if self.undoes is not None:
+            value["undoes"] = self.undoes
         return value
 
 
@@ -133,6 +148,9 @@ class Restored(DigitalObjectEvent):
 
     activity_type = "ods:Restore"
 
+
+EVENT_VERSIONS = (1, 2)
+"""Every event schema version that can be read; the last is the one written."""
 
 EVENT_CLASSES: dict[str, type[DigitalObjectEvent]] = {
     cls.activity_type: cls for cls in (Created, Updated, Tombstoned, Restored)
@@ -163,6 +181,9 @@ def event_from_json(
         schema=value["schema"],
         occurred=from_text(value["occurred"]),
         source=Source(source["system"], source["archive"], source["record"], source["mapping"]) if source else None,
+        previous=value.get("previous"),
+        undoes=value.get("undoes"),
+        event_version=value["event"],
         position=position,
         recorded=recorded,
     )

@@ -84,7 +84,7 @@ def changes(
         connection.transaction(),
         connection.cursor("changes", row_factory=tuple_row) as cursor,
     ):
-        cursor.execute(SQL["changes_of_source"], (source, axis.value, since, axis.value, until))
+        cursor.execute(SQL["changes_of_source"], (source, axis.value, axis.value, since, axis.value, until))
         for row in cursor:
             yield CollectionChange(*row[:-2], *map(_value, row[-2:]))
 

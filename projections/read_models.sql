@@ -36,17 +36,18 @@ SELECT pid, type, version, tombstoned, digest, document, created_at, recorded, o
 
 -- name: insert_versions
 INSERT INTO versions (pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
-                      cause_kind, cause_id, source, digest, terms)
+                      cause_kind, cause_id, source, digest, terms, undoes)
 SELECT v.pid, v.version, v.position, v.activity, v.activity_type, v.recorded, v.occurred, v.agents::jsonb, v.comment,
-       v.cause_kind, v.cause_id, v.source, v.digest, ARRAY(SELECT jsonb_array_elements_text(v.terms::jsonb))
+       v.cause_kind, v.cause_id, v.source, v.digest, ARRAY(SELECT jsonb_array_elements_text(v.terms::jsonb)),
+       v.undoes
   FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[],
-              %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::text[])
+              %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::bigint[])
        AS v (pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
-             cause_kind, cause_id, source, digest, terms)
+             cause_kind, cause_id, source, digest, terms, undoes)
 
 -- name: stored_versions
 SELECT pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
-       cause_kind, cause_id, source, digest, terms
+       cause_kind, cause_id, source, digest, terms, undoes
   FROM versions WHERE pid = ANY(%b) ORDER BY pid, version
 
 -- name: standing_terms
@@ -73,6 +74,13 @@ SELECT v.recorded, v.occurred, v.pid, k.key, v.version, v.activity, v.activity_t
   JOIN versions AS v ON v.pid = k.pid
   LEFT JOIN terms AS t ON t.pid = v.pid AND t.version = v.version
  WHERE k.source = %b
+   -- what a run said and a reversal took back never occurred, and neither did taking it back
+   AND (%b = 'recorded'
+        OR (v.undoes IS NULL
+            AND (v.cause_kind IS DISTINCT FROM 'run'
+                 OR NOT EXISTS (SELECT FROM versions AS reversal
+                                 WHERE reversal.pid = v.pid AND reversal.undoes <= v.version
+                                   AND reversal.version > v.version))))
    AND CASE %b WHEN 'occurred' THEN v.occurred ELSE v.recorded END >= %b
    AND CASE %b WHEN 'occurred' THEN v.occurred ELSE v.recorded END <= %b
  ORDER BY v.position, t.ordinal

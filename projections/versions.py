@@ -19,6 +19,7 @@ class Versions(Projection):
     """The history of every object as rows."""
 
     name = "versions"
+    version = 2
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:  # noqa: ARG002 - starts from nothing
         self._rows: list[Row] = []
@@ -38,7 +39,7 @@ class Versions(Projection):
     def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:
         with connection.cursor(row_factory=tuple_row) as cursor:
             rows = cursor.execute(SQL["stored_versions"], (list(pids),)).fetchall()
-        return rows_by_pid((*row[:12], bytes(row[12]), row[13]) for row in rows)
+        return rows_by_pid((*row[:12], bytes(row[12]), *row[13:]) for row in rows)
 
 
 def _row(step: Step) -> Row:
@@ -59,4 +60,5 @@ def _row(step: Step) -> Row:
         event.source.system if event.source else None,
         bytes.fromhex(event.digest),
         step.terms,
+        event.undoes,
     )

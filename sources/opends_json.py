@@ -82,7 +82,17 @@ class OpenDSFile:
             text = self._stream.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InvalidArchive(f"{self._path} is not UTF-8 text: byte {error.start} cannot be decoded") from None
-        return _documents(text, self._path.name)
+        return self._whole(text)
+
+    def _whole(self, text: str) -> Iterator[OpenDSRecord | Malformed]:
+        """The documents of one JSON text, which must be JSON from its beginning."""
+        found = _documents(text, self._path.name)
+        first = next(found, None)
+        if isinstance(first, Malformed) and first.place == self._path.name and first.reason.startswith(_NOT_JSON):
+            raise InvalidArchive(f"{self._path}: {first.reason}")
+        if first is not None:
+            yield first
+        yield from found
 
     def close(self) -> None:
         """Close the file."""
@@ -145,6 +155,7 @@ _KEYS = {
     "ods:DigitalSpecimen": ("ods:physicalSpecimenID", "ods:normalisedPhysicalSpecimenID"),
     "ods:DigitalMedia": ("ac:accessURI",),
 }
+_NOT_JSON = "not JSON"
 _OTHER_KEYS = ("dcterms:identifier", "schema:identifier", "@id")
 
 
@@ -158,7 +169,7 @@ def _documents(text: str, place: str) -> Iterator[OpenDSRecord | Malformed]:
             end = _end(text, start)
             yield from _object(text, start, end, place + "#")
     except ValueError as error:
-        yield Malformed(place, f"not JSON, and nothing after it can be read: {error}")
+        yield Malformed(place, f"{_NOT_JSON}, and nothing after it can be read: {error}")
     else:
         if text[end:].strip():
             yield Malformed(place, f"more text after the end of the JSON value, from character {end}; it is not read")

@@ -230,14 +230,15 @@ class Ledger(Application[str]):
         """The object as it was at a moment.
 
         On the recorded axis: the last version the store had by then. On the occurred axis: of the
-        versions that had occurred by then, the one that occurred last. Raises :class:`NotFound`
-        when there was none.
+        versions that had occurred by then and were not undone later, the one that occurred last.
+        Raises :class:`NotFound` when there was none.
         """
         version = self.versions_at([pid], moment, axis).get(pid)
         if version is None:
             times = [event.recorded if axis is Axis.RECORDED else event.occurred for event in self.history(pid)]
-            began = to_text(min(time for time in times if time is not None))
-            raise NotFound(f"{pid} did not exist at {to_text(moment)} ({axis.value}); it begins at {began}")
+            began = min(time for time in times if time is not None)
+            why = f"it begins at {to_text(began)}" if began > moment else "what said that it did was undone"
+            raise NotFound(f"{pid} did not exist at {to_text(moment)} ({axis.value}); {why}")
         return self.get(pid, version)
 
     def versions_at(
@@ -323,9 +324,9 @@ def _projector(state: Any, events: Iterable[Any]) -> Any:
 
 
 def _assertion(value: dict[str, Any]) -> dict[str, Any]:
-    """The event without the clock readings of the try that stored it."""
+    """The event without the clock readings of the try that stored it, here and in the event before."""
     activity = {key: item for key, item in value["activity"].items() if key not in ("started", "ended")}
-    return {**value, "activity": activity}
+    return {**{key: item for key, item in value.items() if key != "previous"}, "activity": activity}
 
 
 def _named(events: Sequence[DigitalObjectEvent]) -> str:

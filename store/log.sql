@@ -1,5 +1,5 @@
 -- name: append
-SELECT first_position, recorded FROM append_events(%b, %b, %b, %b, %b, %b)
+SELECT first_position, recorded FROM append_events(%b, %b, %b, %b, %b, %b, %b)
 
 -- name: insert_snapshot
 INSERT INTO snapshots (originator_id, originator_version, topic, state)
@@ -75,6 +75,11 @@ SELECT wanted.pid, e.originator_version
       SELECT originator_version
         FROM events
        WHERE originator_id = wanted.pid AND occurred_at <= %b
+         AND undoes IS DISTINCT FROM 1  -- it takes back that there was an object at all
+         AND NOT EXISTS (SELECT FROM events AS reversal
+                          WHERE reversal.originator_id = wanted.pid
+                            AND reversal.undoes <= events.originator_version
+                            AND reversal.originator_version > events.originator_version)
        ORDER BY occurred_at DESC, originator_version DESC
        LIMIT 1
   ) AS e

@@ -15,7 +15,7 @@ from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 from domain.canonical import normal_form
 from domain.digital_object import Snapshot
 from domain.errors import IntegrityFailure, RefusedInput
-from domain.events import DigitalObjectEvent, event_from_json
+from domain.events import EVENT_VERSIONS, DigitalObjectEvent, event_from_json
 from domain.times import from_text, to_text
 
 SNAPSHOT_TOPIC = "snapshot"
@@ -48,6 +48,7 @@ class NewEvent(StoredEvent):
 
     event_id: UUID
     occurred: datetime
+    undoes: int | None = None
 
 
 class OrjsonTranscoder(Transcoder):
@@ -77,6 +78,7 @@ class EventMapper(Mapper[str]):
             self._pack(value),
             domain_event.activity.id,
             domain_event.occurred,
+            domain_event.undoes,
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
@@ -136,10 +138,16 @@ class EventMapper(Mapper[str]):
 
 def _check(value: dict[str, Any]) -> None:
     """Refuse what the readers of events would stumble over; what a patch does is checked when it is applied."""
-    if value["event"] != DigitalObjectEvent.EVENT_VERSION:
+    if value["event"] not in EVENT_VERSIONS or isinstance(value["event"], bool):
         raise ValueError(f"event schema version {value['event']!r} is unknown to this program; upgrade it")
     if not (isinstance(value["type"], str) and _DIGEST.fullmatch(value["digest"])):
         raise ValueError("type or digest is malformed")
+    chained = value["event"] > 1 and value["version"] > 1
+    if chained != ("previous" in value) or (chained and not _DIGEST.fullmatch(value["previous"])):
+        raise ValueError("the hash of the event before is missing or malformed")
+    undoes = value.get("undoes", 1)
+    if type(undoes) is not int or not 1 <= undoes < max(value["version"], 2):
+        raise ValueError("it undoes no version before it")
     for operation in value["patch"]:
         members = _MEMBERS[operation["op"]]
         if not all(isinstance(operation[name], str) for name in members) or not (
@@ -156,6 +164,7 @@ def _snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
         "created": to_text(snapshot.created),
         "recorded": to_text(snapshot.recorded) if snapshot.recorded else None,
         "occurred": to_text(snapshot.occurred),
+        "eventHash": snapshot.event_hash,
     }
 
 
@@ -171,4 +180,5 @@ def _snapshot_from_json(value: dict[str, Any], stored: StoredEvent) -> Snapshot:
         from_text(value["created"]),
         from_text(value["recorded"]) if value["recorded"] else None,
         from_text(value["occurred"]),
+        value["eventHash"],
     )

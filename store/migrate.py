@@ -38,7 +38,7 @@ PRIVILEGES: dict[str, tuple[LiteralString, ...]] = {
 
 
 FUNCTIONS: dict[str, LiteralString] = {
-    "append_events": "text[], bigint[], text[], bytea[], uuid[], timestamptz[]",
+    "append_events": "text[], bigint[], text[], bytea[], uuid[], timestamptz[], bigint[]",
     "add_dictionary": "bigint, bytea",
 }
 """What the service role may call: functions that act with the owner's rights, and their arguments."""

@@ -74,7 +74,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
         """
         if not stored_events:
             return []
-        columns: tuple[list[Any], ...] = ([], [], [], [], [], [])
+        columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
         for event in stored_events:
             named = event if isinstance(event, NewEvent) else None
             row = (
@@ -84,6 +84,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
                 event.state,
                 named.event_id if named else uuid4(),
                 named.occurred if named else None,
+                named.undoes if named else None,
             )
             for column, value in zip(columns, row, strict=True):
                 column.append(value)

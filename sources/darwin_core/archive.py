@@ -30,7 +30,7 @@ _CHEAPLY_COUNTED = 64 << 20
 
 
 class DarwinCoreArchive(RecordReader):
-    """A Darwin Core Archive, zipped or in a folder, open for reading.
+    """A Darwin Core Archive, zipped or in a folder, or a lone file of Simple Darwin Core, open for reading.
 
     Iterating yields an :class:`ArchiveRecord` or a :class:`Malformed` for every row of the core in file order, then a
     :class:`Malformed` for every extension row that was not delivered with a record. It may be done again, and by
@@ -65,7 +65,7 @@ class DarwinCoreArchive(RecordReader):
 
     @classmethod
     def open(cls, path: Path, limits: Limits = Limits()) -> Self:  # noqa: B008 - frozen
-        """Open a zip file or folder: check it, hash it, read ``meta.xml`` and EML. Rows are read by iterating."""
+        """Open a zip, folder or text file: check it, hash it, read ``meta.xml`` and EML. Rows are read by iterating."""
         path = Path(path)
         with _naming(path):
             files = open_files(path, limits)
@@ -144,9 +144,9 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except InvalidArchive as error:
-        raise InvalidArchive(f"{path.name}: {error}") from error
+        raise InvalidArchive(f"{path}: {error}") from error
     except OSError as error:
-        raise InvalidArchive(f"{path.name}: cannot be read ({error}); check the file and its permissions") from error
+        raise InvalidArchive(f"{path}: cannot be read ({error}); check the file and its permissions") from error
 
 
 def _located(description: Description, files: ArchiveFiles) -> Description:

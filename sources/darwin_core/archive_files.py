@@ -25,6 +25,7 @@ BLOCK = 1 << 20
 _T = TypeVar("_T")
 _RATIO_MATTERS_FROM = 16 << 20
 _LOCAL_HEADER = 30
+_TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 _LONGEST_NAME = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -200,12 +201,47 @@ class FolderFiles(ArchiveFiles):
         """Nothing stays open between reads."""
 
 
+class LoneFile(ArchiveFiles):
+    """A text file that stands alone, held open so that what is hashed is what is read."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._limits = limits
+        self._stream = path.open("rb")
+        self.names = frozenset([path.name])
+
+    def size(self, name: str) -> int:  # noqa: ARG002 - there is but one
+        return os.fstat(self._stream.fileno()).st_size
+
+    def chunks(self, name: str) -> Generator[bytes, None, None]:
+        at = 0
+        while block := os.pread(self._stream.fileno(), BLOCK, at):
+            at += len(block)
+            if at > self._limits.total_bytes:
+                raise InvalidArchive(f"{name} exceeds {self._limits.total_bytes} bytes; raise the limit or split it")
+            yield block
+
+    def sha256(self, belonging: Iterable[str]) -> str:
+        digest = hashlib.sha256()
+        for name in belonging:
+            for block in self.chunks(name):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 def open_files(path: Path, limits: Limits) -> ArchiveFiles:
-    """Open a zip file or a folder. Raises :class:`InvalidArchive` for anything else and for anything hostile."""
+    """Open a zip file, a folder, or a lone text file of Simple Darwin Core.
+
+    Raises :class:`InvalidArchive` for anything else and for anything hostile.
+    """
     if path.is_dir():
         return FolderFiles(path, limits)
     if not path.is_file():
         raise InvalidArchive("there is no such file or folder; check the path")
+    if path.suffix.lower() in _TEXT_SUFFIXES:
+        return LoneFile(path, limits)
     return ZipFiles(path, limits)
 
 

@@ -80,19 +80,57 @@ _HEADINGS = {
 }
 _PREFIXES = frozenset(NAMESPACES.values())
 
+SPECIMEN_ROWS = frozenset(
+    {
+        "dwc:Occurrence",
+        "dwc:MaterialEntity",
+        "dwc:MaterialSample",
+        "dwc:MaterialCitation",
+        "dwc:PreservedSpecimen",
+        "dwc:FossilSpecimen",
+        "dwc:LivingSpecimen",
+        "dwc:HumanObservation",
+        "dwc:MachineObservation",
+        "http://rs.tdwg.org/dwc/xsd/simpledarwincore/SimpleDarwinRecord",
+    }
+)
+"""The row types of which each row is a thing in a collection, or the observation of one."""
+
+_ROW_TYPES = SPECIMEN_ROWS | {
+    "dwc:Identification",
+    "dwc:MeasurementOrFact",
+    "dwc:ResourceRelationship",
+    "dwc:ChronometricAge",
+    "chrono:ChronometricAge",
+    "dwc:Taxon",
+    "dwc:Event",
+    "gbif:Multimedia",
+    "gbif:Image",
+    "gbif:Reference",
+    "gbif:Identifier",
+    "gbif:VernacularName",
+    "ac:Multimedia",
+    "obis:ExtendedMeasurementOrFact",
+}
+_SPELLINGS = {term.casefold(): term for term in (*_ROW_TYPES, *_HEADINGS.values())}
+
 
 def compact(term_iri: str) -> str:
     """Write the IRI of a term or row type compactly: ``http://rs.tdwg.org/dwc/terms/Occurrence`` -> ``dwc:Occurrence``.
 
-    Surrounding white space is dropped, and ``https`` is taken for ``http`` where the namespace is known. Anything
-    else stays whole, also a bare name such as ``scientificName``: the Darwin Core text guide (2.4.1) demands an IRI,
-    so which vocabulary a bare name belongs to would be a guess.
+    Surrounding white space is dropped, ``https`` is taken for ``http`` where the namespace is known, and Darwin Core's
+    own terms are known in any case, as by GBIF. Anything else stays whole, also a bare name such as
+    ``scientificName``: the Darwin Core text guide (2.4.1) demands an IRI, so which vocabulary a bare name belongs to
+    would be a guess.
     """
     iri = term_iri.strip()
     cut = max(iri.rfind("/"), iri.rfind("#")) + 1
     namespace, name = iri[:cut], iri[cut:]
     prefix = NAMESPACES.get(namespace) or NAMESPACES.get(namespace.replace("https://", "http://", 1))
-    return f"{prefix}:{name}" if prefix and _LOCAL_NAME.fullmatch(name) else iri
+    if not (prefix and _LOCAL_NAME.fullmatch(name)):
+        return iri
+    term = f"{prefix}:{name}"
+    return _SPELLINGS.get(term.casefold(), term)
 
 
 def term_of_heading(heading: str) -> str | None:

@@ -75,7 +75,8 @@ class AgentFields:
             if names and identifiers:
                 report.notice(
                     f"{self._where}{id_term}: {len(identifiers)} identifiers for {len(names)} names in {name_term}; "
-                    "kept as separate agents"
+                    "kept as separate agents",
+                    f"{self._where}{id_term}: number",
                 )
         return [_agent(role, name, identifier) for name, identifier in pairs if name or identifier]
 

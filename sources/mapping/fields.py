@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from sources.mapping.table import CORE, DATASET, MappingTable
 from sources.mapping.values import converter
@@ -13,19 +13,30 @@ Json = dict[str, Any]
 """An openDS object under construction."""
 
 
+class Notice(str):
+    """A sentence for a person; ``kind`` is the same for notices that differ only in the text of a record."""
+
+    kind: str
+
+    def __new__(cls, text: str, kind: str | None = None) -> Self:
+        notice = super().__new__(cls, text)
+        notice.kind = text if kind is None else kind
+        return notice
+
+
 class Report:
     """What happened while one record was mapped: notices for a person, and the terms not carried."""
 
     __slots__ = ("_carried", "_left", "notices")
 
     def __init__(self) -> None:
-        self.notices: list[str] = []
+        self.notices: list[Notice] = []
         self._left: set[str] = set()
         self._carried: set[str] = set()
 
-    def notice(self, text: str) -> None:
-        """Tell a person something about this record."""
-        self.notices.append(text)
+    def notice(self, text: str, kind: str | None = None) -> None:
+        """Tell a person something about this record; ``kind`` is the same without anything of the record in it."""
+        self.notices.append(Notice(text, kind))
 
     def left(self, term: str) -> None:
         """The text of this term is not in the document, unless another rule carries it."""
@@ -78,7 +89,7 @@ class Fields:
             elif value is not None:
                 into[name] = value
                 if problem is not None:
-                    report.notice(f"{self._where}{term}: {text!r} {problem}")
+                    report.notice(f"{self._where}{term}: {text!r} {problem}", f"{self._where}{term}: not exact")
                 if shared:
                     report.carried(self._where + term)
             elif problem is not None:
@@ -96,6 +107,9 @@ class Fields:
             if target in free:
                 said = into.get(target)
                 into[target] = text if said in (None, text) else f"{said} - {text}"
-                report.notice(f"{self._where}{term}: {text!r} {problem}; kept in {target}")
+                report.notice(
+                    f"{self._where}{term}: {text!r} {problem}; kept in {target}",
+                    f"{self._where}{term}: {problem}; kept",
+                )
             else:
-                report.notice(f"{self._where}{term}: {text!r} {problem}; left out")
+                report.notice(f"{self._where}{term}: {text!r} {problem}; left out", f"{self._where}{term}: {problem}")

@@ -120,13 +120,17 @@ class _Rows:
             name = next((taxon["dwc:" + rank] for rank in _RANKS if "dwc:" + rank in taxon), None)
         if name is not None:
             taxon[_NAME] = name
-            report.notice(f"{self._where}{_NAME}: absent; {name!r} is taken from the other taxon terms")
+            report.notice(
+                f"{self._where}{_NAME}: absent; {name!r} is taken from the other taxon terms",
+                f"{self._where}{_NAME}: absent",
+            )
             return True
         vernacular = taxon.pop(_VERNACULAR, None)
         if vernacular is not None and item.setdefault("dwc:verbatimIdentification", vernacular) == vernacular:
             report.notice(
                 f"{self._where}{_VERNACULAR}: {vernacular!r} without a scientific name; "
-                "kept in dwc:verbatimIdentification"
+                "kept in dwc:verbatimIdentification",
+                f"{self._where}{_VERNACULAR}: alone",
             )
             vernacular = None
         lost = [term for term in taxon if not term.startswith("@")] + ([] if vernacular is None else [_VERNACULAR])

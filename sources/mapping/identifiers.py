@@ -39,7 +39,8 @@ class Identifiers:
                 if term == CORE_ID:
                     report.notice(
                         f"no {', '.join(other for other in self._physical if other != term)}: "
-                        f"the archive's row id {text!r} identifies the specimen"
+                        f"the archive's row id {text!r} identifies the specimen",
+                        "row id",
                     )
                 return text
         raise InvalidDocument(
@@ -59,7 +60,7 @@ class Identifiers:
             item: Json = {"@type": "ods:Identifier"}
             self._rows.fill(row, item, report)
             if "dcterms:identifier" not in item:
-                report.notice(f"{_ROW_TYPE}: no dcterms:identifier, so the row cannot be kept: {row}")
+                report.notice(f"{_ROW_TYPE}: no dcterms:identifier, so the row cannot be kept: {row}", _ROW_TYPE)
                 continue
             value = item["dcterms:identifier"]
             title = item.setdefault("dcterms:title", "dcterms:identifier")

@@ -30,7 +30,10 @@ class RowItems:
             self._agents.add(row, item, report)
             missing = [name for name in self._required if name not in item]
             if missing:
-                report.notice(f"{self._row_type} row {number}: nothing for {missing[0]}, so it cannot be kept: {row}")
+                report.notice(
+                    f"{self._row_type} row {number}: nothing for {missing[0]}, so it cannot be kept: {row}",
+                    f"{self._row_type}: {missing[0]}",
+                )
             elif len(item) > 1:
                 items.append(item)
         return items

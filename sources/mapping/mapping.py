@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from sources.mapping.event import EventFields
-from sources.mapping.fields import Fields, Json, Report, prefix
+from sources.mapping.fields import Fields, Json, Notice, Report, prefix
 from sources.mapping.identifications import EXTENSION, Identifications, is_type, kingdom, specimen_name
 from sources.mapping.identifiers import Identifiers, reach
 from sources.mapping.items import Attachments
@@ -54,7 +54,7 @@ class Mapped:
     key: str
     document: Json
     media: tuple[MappedMedia, ...]
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
     parked_media: tuple[tuple[str, str], ...]
     unmapped: tuple[str, ...] = ()
 
@@ -159,7 +159,7 @@ class Mapping:
         for term in record.core.keys() - self._known[CORE]:
             report.left(term)
         for row_type, rows in record.extensions.items():
-            known = self._known.get(row_type)
+            known = self._known.get(row_type) if row_type != CORE else None  # the table's core rules are for the core
             if known is None:
                 report.left(row_type)
                 continue

@@ -89,7 +89,9 @@ class MediaFields:
             self._dataset.fill(dataset, document, report)
             document.update(origin)
             if media.setdefault(document[_ADDRESS], document) != document:
-                report.notice(f"{place}: a second, different row for {document[_ADDRESS]}; the first is kept")
+                report.notice(
+                    f"{place}: a second, different row for {document[_ADDRESS]}; the first is kept", "second medium"
+                )
 
 
 class _Rows:

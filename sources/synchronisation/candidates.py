@@ -11,8 +11,11 @@ from typing import Any, Protocol
 import orjson
 
 from domain.canonical import parse
-from domain.errors import ProvenariumError
+from domain.errors import InvalidArchive, ProvenariumError
+from domain.opends import OBJECT_TYPES, computed_terms
 from sources.darwin_core.archive import DarwinCoreArchive
+from sources.darwin_core.terms import SPECIMEN_ROWS
+from sources.mapping.fields import Notice
 from sources.mapping.mapping import Mapping, SourceSettings
 from sources.opends_json import OpenDSFile, natural_key
 from sources.records import ArchiveRecord, Malformed, SourceMetadata
@@ -49,7 +52,7 @@ class Candidate:
     key: str
     document: Json
     media: tuple[tuple[str, Json], ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     parked_media: tuple[tuple[str, str], ...] = ()
 
 
@@ -92,6 +95,12 @@ class ArchiveSource:
 
     def __init__(self, path: Path) -> None:
         self._archive = DarwinCoreArchive.open(path)
+        if self._archive.row_type not in SPECIMEN_ROWS:
+            self._archive.close()
+            raise InvalidArchive(
+                f"{path}: the core of this archive is {self._archive.row_type}, whose rows are no specimens; "
+                "publish the specimens as core, of the row type dwc:Occurrence or dwc:MaterialEntity"
+            )
         self._mapping = Mapping.load()
         self.metadata = self._archive.metadata
         self.mapping = self._mapping.identifier
@@ -111,14 +120,14 @@ class ArchiveSource:
     def read(self, unread: Unread, settings: SourceSettings) -> Candidate:
         record: ArchiveRecord = unread.content
         mapped = self._mapping.map(record, self.metadata, settings)
-        notices = [*mapped.notices, *(f"{term} is not carried into the openDS document" for term in mapped.unmapped)]
+        unmapped = (Notice(f"{term} is not carried into the openDS document") for term in mapped.unmapped)
         return Candidate(
             unread,
             SPECIMEN,
             mapped.key,
             mapped.document,
             tuple((media.key, media.document) for media in mapped.media),
-            tuple(notices),
+            (*mapped.notices, *unmapped),
             mapped.parked_media,
         )
 
@@ -156,7 +165,10 @@ class OpenDSSource:
 
     def read(self, unread: Unread, settings: SourceSettings) -> Candidate:  # noqa: ARG002 - documents name their source
         document = parse(unread.content)
-        return Candidate(unread, str(document.get("@type")), unread.record_id, document)
+        kind = str(document.get("@type"))
+        given = sorted(computed_terms(kind) & document.keys() - {"@id"}) if kind in OBJECT_TYPES else []
+        notices = tuple(Notice(f"{term} is given by this store, not taken from the document") for term in given)
+        return Candidate(unread, kind, unread.record_id, document, notices=notices)
 
     def close(self) -> None:
         self._file.close()

@@ -14,6 +14,7 @@ import orjson
 from domain.digital_object import content_of
 from domain.errors import InvalidDocument, RefusedInput
 from domain.representation import missing_terms
+from sources.mapping.fields import Notice
 from sources.mapping.mapping import SourceSettings
 from sources.records import Malformed
 from sources.synchronisation import source_records
@@ -47,7 +48,7 @@ class Chunk:
     parked: list[RunItem] = field(default_factory=list)
     parked_known: list[Key] = field(default_factory=list)
     unidentified: Counter[bool] = field(default_factory=Counter)
-    notices: Counter[str] = field(default_factory=Counter)
+    notices: list[Notice] = field(default_factory=list)
 
     @classmethod
     def read(
@@ -104,11 +105,11 @@ class Chunk:
             return
         candidate = self._with_sound_media(candidate)
         self.candidates.append(candidate)
-        self.notices.update(dict.fromkeys(candidate.notices, 1))
-        for term in missing_terms(candidate.document):
-            self.notices[
-                f"{term} is required by openDS but neither the record nor the settings of the source say it"
-            ] += 1
+        self.notices.extend({notice.kind: notice for notice in reversed(candidate.notices)}.values())
+        self.notices.extend(
+            Notice(f"{term} is required by openDS but neither the record nor the settings of the source say it")
+            for term in missing_terms(candidate.document)
+        )
 
     def _with_sound_media(self, candidate: Candidate) -> Candidate:
         """The candidate without media that cannot be kept; parks those."""

@@ -244,19 +244,19 @@ class _Comparison:
         state = self._states[pid]
         item = RunItem(statement.type, "conflict", statement.key, statement.place, pid, state.version, previous=record)
         if state.tombstoned and record.present:
+            # What the source said last is left as it was, so that this change counts once the object is restored.
             conflict = {"pointer": "", "kept": Prefer.CURATED.value}
-            reason = "the object was tombstoned here, so the change of the source was not applied"
+            reason = "the object was tombstoned here, so the change of the source waits until it is restored"
             self._out.others.append(replace(item, reason=reason, details={"conflicts": [conflict]}))
-            self._out.records.append(self._next_record(statement, pid, None, self._packed(statement)))
             return
         self._decide_change(statement, record, state, item)
 
     def _decide_change(self, statement: _Statement, record: SourceRecord, state: DigitalObject, item: RunItem) -> None:
-        curated = asserted(state)
-        merged, conflicts = self._merged(statement, record, state, curated)
+        base, curated = self._base(record, state), asserted(state)
+        merged, conflicts = self._merged(statement, base, curated)
         details = {"conflicts": [conflict_to_json(conflict) for conflict in conflicts]} if conflicts else None
         provenance = self._provenance(record, self._activity(record, state.version))
-        if record.version != state.version:
+        if not same(base, curated):
             # The version says what curators said, too: it occurred when the last of what it says was said.
             provenance = replace(provenance, occurred=max(provenance.occurred, state.occurred))
         event: DigitalObjectEvent | None
@@ -276,12 +276,18 @@ class _Comparison:
         item = replace(item, outcome=outcome, version_after=event.originator_version, details=details)
         self._out.made.append(Decision(item, kept, event, state))
 
+    def _base(self, record: SourceRecord, state: DigitalObject) -> dict[str, Any]:
+        """What the source said last about a record."""
+        if record.document is not None:
+            document: dict[str, Any] = self._ledger.mapper.unpack(record.document)
+            return document
+        return asserted(state) if record.version == state.version else self._past[state.id]
+
     def _merged(
-        self, statement: _Statement, record: SourceRecord, state: DigitalObject, curated: dict[str, Any]
+        self, statement: _Statement, base: dict[str, Any], curated: dict[str, Any]
     ) -> tuple[dict[str, Any], list[MergeConflict]]:
-        if record.version == state.version:
+        if same(base, curated):
             return statement.content, []
-        base = self._past[state.id] if record.document is None else self._ledger.mapper.unpack(record.document)
         merged, conflicts = merge(base, statement.content, curated, self._prefer)
         return with_sets_in_order(merged), conflicts
 

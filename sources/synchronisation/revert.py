@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -17,13 +18,15 @@ from domain.errors import Conflict, NothingToChange
 from domain.events import Cause, DigitalObjectEvent
 from domain.identity import with_sets_in_order
 from domain.merge import Prefer, merge
+from domain.opends import TOMBSTONE_TERM
 from domain.times import now
 from sources.synchronisation import runs, source_records
+from sources.synchronisation.contention import held, settle
 from sources.synchronisation.decisions import asserted, conflict_to_json
 from sources.synchronisation.runs import Run, RunItem
 from sources.synchronisation.source_records import SourceRecord
 from sources.synchronisation.source_system import SOFTWARE, source_names
-from sources.synchronisation.synchronise import CHUNK, Progress, held, settle
+from sources.synchronisation.synchronise import CHUNK, Progress
 from store.ledger import Ledger, due_snapshots
 
 
@@ -123,8 +126,8 @@ class _Reversal:
         for pid, kind, key, _, _, _, previous in rows:
             state = current[pid]
             undone, details = self._undo(state, done[pid], then.get(pid))
-            events.extend(undone)
-            version = undone[-1].originator_version if undone else None
+            events.extend([undone] if undone else [])
+            version = undone.originator_version if undone else None
             items.append(RunItem(kind, "reverted", key, None, pid, state.version, version, details=details))
             if previous is not None:
                 records.append(SourceRecord.from_json(previous))
@@ -137,52 +140,53 @@ class _Reversal:
 
     def _undo(
         self, state: DigitalObject, done: DigitalObject, before: DigitalObject | None
-    ) -> tuple[list[DigitalObjectEvent], dict[str, Any] | None]:
-        """The events that take one object back, and the conflicts with what happened since."""
+    ) -> tuple[DigitalObjectEvent | None, dict[str, Any] | None]:
+        """The event that takes one object back, and the conflicts with what happened since."""
         if before is None:
             curated = not same(asserted(state), asserted(done))
-            return self._tombstone(state, "created"), _WITHDRAWN if curated and not state.tombstoned else None
+            details = _WITHDRAWN if curated and not state.tombstoned else None
+            return None if state.tombstoned else self._withdraw(state, done), details
         merged, conflicts = merge(asserted(done), asserted(before), asserted(state), Prefer.CURATED)
         content = with_sets_in_order(merged)
         details = {"conflicts": [conflict_to_json(conflict) for conflict in conflicts]} if conflicts else None
-        if not state.tombstoned:
-            back = self._update(state, content)
-            if before.tombstoned:
-                reached = replace(state, version=state.version + len(back), document=content)
-                back += self._tombstone(reached, "restored")
-            return back, details
+        provenance = self._provenance(state, before.version + 1, self._remaining(state, done, before))
         if before.tombstoned:
-            return [], None
-        if not done.tombstoned or self._tombstoned_by_curator(state, done):
-            return [], _LEFT_WITHDRAWN
-        return [state.restore(self._provenance(state), content)], details
-
-    def _update(self, state: DigitalObject, content: dict[str, Any]) -> list[DigitalObjectEvent]:
-        try:
-            return [state.update(content, self._provenance(state))]
-        except NothingToChange:
-            return []
-
-    def _tombstone(self, state: DigitalObject, verb: str) -> list[DigitalObjectEvent]:
+            if state.tombstoned:
+                return None, None
+            return state.tombstone_as(content, before.document[TOMBSTONE_TERM], provenance), details
         if state.tombstoned:
-            return []
-        return [state.tombstone(f"{verb} by run {self._target.id}, which was reverted", self._provenance(state))]
+            if not done.tombstoned or self._tombstoned_by_curator(state, done):
+                return None, _LEFT_WITHDRAWN
+            return state.restore(provenance, content), details
+        try:
+            return state.update(content, provenance), details
+        except NothingToChange:
+            return None, details
+
+    def _withdraw(self, state: DigitalObject, done: DigitalObject) -> DigitalObjectEvent:
+        reason = f"created by run {self._target.id}, which was reverted"
+        return state.tombstone(reason, self._provenance(state, 1, done.occurred))
+
+    def _remaining(self, state: DigitalObject, done: DigitalObject, before: DigitalObject) -> datetime:
+        """When the last of what remains was said: the state before the run, or curation since."""
+        if state.version == done.version:
+            return before.occurred
+        since = [event for event in self._ledger.history(state.id) if event.originator_version > done.version]
+        return max([before.occurred, *(event.occurred for event in since if not _of_a_run(event))])
 
     def _tombstoned_by_curator(self, state: DigitalObject, done: DigitalObject) -> bool:
         """Whether an object the run tombstoned was restored and tombstoned again since, and not by another run."""
-        if state.version == done.version:
-            return False
-        cause = self._ledger.history(state.id)[-1].activity.cause
-        return cause is None or cause.kind not in ("run", "revert")
+        return state.version != done.version and not _of_a_run(self._ledger.history(state.id)[-1])
 
-    def _provenance(self, state: DigitalObject) -> Provenance:
+    def _provenance(self, state: DigitalObject, undoes: int, occurred: datetime) -> Provenance:
         return Provenance(
             agents=self._agents,
-            occurred=state.occurred,  # what is undone does not hold from the time on at which it was said
+            occurred=occurred,
             activity=uuid5(self._run_id, f"{state.id}/{state.version}"),
             started=self._started,
             comment=f"reverts run {self._target.id}",
             cause=Cause("revert", str(self._run_id)),
+            undoes=undoes,
         )
 
     def _restore_silent_records(self) -> None:
@@ -191,3 +195,8 @@ class _Reversal:
         with self._ledger.connection() as connection, connection.transaction():
             records = [SourceRecord.from_json(previous) for (previous,) in rows]
             source_records.save(connection, self._target.source, records)
+
+
+def _of_a_run(event: DigitalObjectEvent) -> bool:
+    cause = event.activity.cause
+    return cause is not None and cause.kind in ("run", "revert")

@@ -59,12 +59,17 @@ def source_names(ledger: Ledger) -> dict[str, str]:
     return {pid: name for name, pid in source_records.fetch(ledger, "sources")}
 
 
+def check_name(name: str) -> None:
+    """Raises :class:`InvalidDocument` for text that can be no name of a source."""
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise InvalidDocument("the name of a source is printable text of 1 to 200 characters")
+
+
 def ensure_source(
     ledger: Ledger, name: str, file: SourceFile, occurred: datetime, requestor: Agent | None
 ) -> SourceSystem:
     """The source system of this name, created (with its data mapping) when there is none yet."""
-    if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise InvalidDocument("the name of a source is printable text of 1 to 200 characters")
+    check_name(name)
     software = Agent(SOFTWARE, AgentKind.SOFTWARE, Role.GENERATOR)
     provenance = Provenance(
         agents=(requestor, software) if requestor else (software,),

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, TypeVar, cast
+from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import orjson
 from psycopg import Connection
 
 from domain.agents import Agent, AgentKind, Role
-from domain.digital_object import Provenance
-from domain.errors import InvalidArchive, NotFound, SourceBusy, VersionConflict
+from domain.canonical import same
+from domain.digital_object import DigitalObject, Provenance
+from domain.errors import InvalidArchive, NotFound
 from domain.events import Cause
 from domain.merge import Prefer
-from domain.times import now
+from domain.times import now, to_text
+from sources.mapping.fields import Notice
 from sources.mapping.mapping import SourceSettings
 from sources.records import Malformed
 from sources.synchronisation import runs, source_records
 from sources.synchronisation.candidates import MEDIA, Candidate, SourceFile, Unread
 from sources.synchronisation.chunk import EXTENSION_ROW, Chunk
 from sources.synchronisation.comparison import decide
-from sources.synchronisation.decisions import Decision, Decisions, activity_id
+from sources.synchronisation.contention import held, settle
+from sources.synchronisation.decisions import Decision, Decisions, activity_id, asserted
 from sources.synchronisation.runs import RunItem
 from sources.synchronisation.source_records import Key, SourceRecord
-from sources.synchronisation.source_system import SOFTWARE, SourceSystem, ensure_source, find_source
+from sources.synchronisation.source_system import SOFTWARE, SourceSystem, check_name, ensure_source, find_source
 from store.ledger import Ledger, due_snapshots
 
 CHUNK = 500
-RETRIES = 10
-LOCK_SECONDS = 5.0
-"""How long to wait for a source; the database may need a moment to notice that a run was killed."""
 
 Progress = Callable[[int, int | None], None]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -115,11 +112,13 @@ class _Synchronisation:
         self._started = now()
         self._dry_items: list[RunItem] = []
         self._notices: Counter[str] = Counter()
+        self._examples: dict[str, Notice] = {}
         self._unidentified: Counter[bool] = Counter()
         self._parked_known: list[Key] = []
 
     def run(self) -> Report:
         options = self._options
+        check_name(options.source)
         if options.dry_run:
             source = find_source(self._ledger, options.source) or SourceSystem.imagined(self._ledger, options.source)
         else:
@@ -134,6 +133,7 @@ class _Synchronisation:
 
     def _run(self, connection: Connection[Any]) -> Report:
         self._run_id = self._begin()
+        warnings = list(self._doubts_about_time())
         read = 0
         try:
             for found in in_chunks(self._file.records(), CHUNK):
@@ -145,8 +145,19 @@ class _Synchronisation:
                 text = orjson.dumps({"failed": str(error)}).decode()
                 source_records.fetch(self._ledger, "finish_run", (text, self._run_id))
             raise
-        warning = self._find_missing(connection, read)
-        return self._finish(read, warning)
+        warnings.extend(self._find_missing(connection, read))
+        return self._finish(read, "; ".join(warnings) or None)
+
+    def _doubts_about_time(self) -> Iterator[str]:
+        """What a person may not have meant about the time of this file."""
+        if self._occurred > now() + timedelta(days=1):
+            yield f"{to_text(self._occurred)[:10]}, when the source is taken to have said this, lies in the future"
+        later = source_records.fetch(self._ledger, "run_of_later_statement", (self._source.pid, self._occurred))
+        for run_id, occurred in later:
+            yield (
+                f"this is older than what run {run_id} took from {to_text(occurred)[:10]}: "
+                "what differs is current now, and what is the same is not recorded again with the earlier date"
+            )
 
     def _begin(self) -> UUID:
         """The id of the run: that of a killed one with the same file and options, or a new one.
@@ -195,7 +206,9 @@ class _Synchronisation:
     def _synchronise_chunk(self, connection: Connection[Any], found: list[Any]) -> None:
         chunk = Chunk.read(self._ledger, self._file, self._source, self._settings(), found, self._run_id)
         chunk.park_duplicates(self._newly_seen(connection, chunk))
-        self._notices.update(chunk.notices)
+        for notice in chunk.notices:
+            self._notices[notice.kind] += 1
+            self._examples.setdefault(notice.kind, notice)
         self._unidentified.update(chunk.unidentified)
         self._parked_known.extend(chunk.parked_known)
         self._store(Decisions(others=chunk.parked))
@@ -235,8 +248,8 @@ class _Synchronisation:
 
         self._ledger.append(events, snapshots=due_snapshots(decisions.states()), beside=beside)
 
-    def _find_missing(self, connection: Connection[Any], read: int) -> str | None:
-        """Report or tombstone the records that this file does not have; returns a warning."""
+    def _find_missing(self, connection: Connection[Any], read: int) -> Iterator[str]:
+        """Report or tombstone the records that this file does not have; yields a warning."""
         doubt = self._doubt(read)
         parked = self._parked_known
         source_records.run(connection, "mark_seen", ([kind for kind, _ in parked], [key for _, key in parked]))
@@ -247,9 +260,8 @@ class _Synchronisation:
             if self._options.tombstone_missing:
                 leaving = [record for record in absent if doubt is None or doubt.clears(record)]
                 settle(leaving, lambda records: self._store(self._tombstones(records)))
-        if doubt is None or not self._options.tombstone_missing:
-            return None
-        return f"missing {doubt.what} were reported but not tombstoned, because {doubt.why}"
+        if doubt is not None and self._options.tombstone_missing:
+            yield f"missing {doubt.what} were reported but not tombstoned, because {doubt.why}"
 
     def _doubt(self, read: int) -> _Doubt | None:
         """Why records that seem to be missing may be in the file after all."""
@@ -269,7 +281,7 @@ class _Synchronisation:
         for record in gone:
             state = states[record.pid]
             provenance = self._provenance(record, activity_id(self._run_id, record, state.version))
-            if record.version != state.version:
+            if self._is_curated(record, state):
                 provenance = replace(provenance, occurred=max(provenance.occurred, state.occurred))
             event = state.tombstone(
                 f"absent from the archive {self._file.metadata.sha256} of the source {self._options.source}",
@@ -287,6 +299,12 @@ class _Synchronisation:
             decisions.made.append(Decision(item, replace(record, present=False, run=self._run_id), event, state))
         return decisions
 
+    def _is_curated(self, record: SourceRecord, state: DigitalObject) -> bool:
+        """Whether the object says something else than its source said last."""
+        if record.version is None or record.version == state.version:
+            return record.version is None
+        return not same(asserted(self._ledger.get(record.pid, record.version)), asserted(state))
+
     def _finish(self, read: int, warning: str | None) -> Report:
         report = Report(self._run_id, self._options.source, self._options.dry_run, read, warning=warning)
         tallies = self._tallies()
@@ -298,7 +316,10 @@ class _Synchronisation:
             setattr(report, outcome, records[outcome])
         report.parked = records["parked"] + media["parked"] + rows["parked"]
         report.media = {name: amount for name, amount in media.items() if amount and name != "conflict"}
-        report.notices = dict(self._notices.most_common(50))
+        report.notices = {
+            self._examples[kind] + (", and the like" if amount > 1 and self._examples[kind] != kind else ""): amount
+            for kind, amount in self._notices.most_common()
+        }
         if not self._options.dry_run:
             text = orjson.dumps(report.to_json()).decode()
             source_records.fetch(self._ledger, "finish_run", (text, self._run_id))
@@ -332,23 +353,6 @@ def in_chunks(items: Iterable[Unread | Malformed], weight: int) -> Iterator[list
         yield chunk
 
 
-@contextmanager
-def held(ledger: Ledger, source_pid: str, name: str) -> Iterator[Connection[Any]]:
-    """A connection that alone works on this source; raises :class:`SourceBusy` when another does."""
-    with ledger.connection() as connection:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not source_records.run(connection, "lock_source", (source_pid,))[0][0]:
-            if time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
-            raise SourceBusy(f"another run is synchronising {name!r} right now; wait until it has finished")
-        try:
-            yield connection
-        finally:
-            if not connection.closed:
-                source_records.run(connection, "unlock_source", (source_pid,))
-
-
 def find(ledger: Ledger, source: str, record: str) -> str:
     """The PID of a source's record, by its natural key or the source's own id.
 
@@ -360,30 +364,9 @@ def find(ledger: Ledger, source: str, record: str) -> str:
         raise NotFound(f"there is no source {source!r}; known sources: {known}")
     rows = source_records.fetch(ledger, "find_record", (system.pid, record, record, record))
     if not rows:
-        raise NotFound(f"the source {source!r} has no record {record!r}")
+        raise NotFound(f"the source {source!r} has no record {record!r}; name it by its physical specimen id or row id")
     pid: str = rows[0][0]
     return pid
-
-
-def settle(items: Sequence[Item], store: Callable[[Sequence[Item]], None]) -> None:
-    """Decide on items and store that; decide afresh, on ever fewer at a time, while others change the same objects.
-
-    Raises :class:`VersionConflict` when one object never stands still.
-    """
-    if not items:
-        return
-    tries = RETRIES if len(items) == 1 else 1
-    for left in reversed(range(tries)):
-        try:
-            store(items)
-        except VersionConflict:
-            if len(items) == 1 and not left:
-                raise
-        else:
-            return
-    half = len(items) // 2
-    settle(items[:half], store)
-    settle(items[half:], store)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ SELECT id, occurred FROM runs
    AND finished_at IS NULL AND reverted_by IS NULL
    AND NOT EXISTS (SELECT FROM runs AS later WHERE later.source = runs.source AND later.started_at > runs.started_at)
 
+-- name: run_of_later_statement
+SELECT id, occurred FROM runs
+ WHERE source = %b AND kind = 'sync' AND reverted_by IS NULL AND occurred > %b
+   AND EXISTS (SELECT FROM run_items WHERE run = runs.id AND version_after IS NOT NULL)
+ ORDER BY occurred DESC
+ LIMIT 1
+
 -- name: unfinished_revert
 SELECT id FROM runs WHERE reverts = %b AND finished_at IS NULL ORDER BY started_at DESC LIMIT 1
 

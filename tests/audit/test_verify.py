@@ -257,6 +257,14 @@ LOG: dict[str, tuple[Tampering, str]] = {
     ),
     "the digest": (rewrite(A, 2, _set("0" * 64, "digest")), rf"{A}/2: the document has digest .*, the event says 0000"),
     "the digest's form": (rewrite(A, 3, _set("nothing", "digest")), rf"{A}/3: "),
+    "the agent": (
+        rewrite(A, 2, _set("https://example.org/somebody-else", "agents", 0, "id")),
+        rf"{A}/3: names .* as the event before, which has the hash",
+    ),
+    "what an event undoes": (
+        f"UPDATE events SET undoes = 1 WHERE originator_id = '{A}' AND originator_version = 2",
+        rf"{A}/2: column undoes 1 is not the version None",
+    ),
     "the version inside": (rewrite(A, 2, _set(3, "version")), rf"{A}/2: the stored event says it is another one"),
     "the object inside": (rewrite(A, 2, _set(B, "object")), rf"{A}/2: the stored event says it is another one"),
 }  # fmt: skip
@@ -284,7 +292,9 @@ MALFORMED_PARTS: list[tuple[Any, ...]] = [
     ([{"op": "remove", "path": 7}], "patch"), ([{"op": "move", "path": "/x"}], "patch"), (7, "digest"), ({}, "source"),
     (["a"], "source"), (None, "type"), (99, "event"), ("smuggled in", "note"),
     ("1999-01-01T00:00:00+00:00", "occurred"),
-    ([{"op": "test", "path": ""}], "patch"), ([{"op": "copy", "path": "/x", "from": None}], "patch"), ({}, "patch"),
+    (None, "previous"), ("0" * 63, "previous"), (7, "previous"), (True, "event"), (1, "event"),
+    ([{"op": "test", "path": ""}], "patch"), (0, "undoes"), (2, "undoes"), (True, "undoes"), ("1", "undoes"),
+    ([{"op": "copy", "path": "/x", "from": None}], "patch"), ({}, "patch"),
 ]  # fmt: skip
 
 
@@ -422,8 +432,8 @@ def _forget_the_last_event(ledger: Ledger, owner: Owner) -> None:
     owner.execute("UPDATE log_head SET position = 59")
 
 
-def _say_that_somebody_else_did_it(ledger: Ledger, owner: Owner) -> None:
-    tamper(ledger, owner, rewrite(A, 2, _set("https://example.org/somebody-else", "agents", 0, "id")))
+def _say_that_somebody_else_did_it_last(ledger: Ledger, owner: Owner) -> None:
+    tamper(ledger, owner, rewrite(A, 3, _set("https://example.org/somebody-else", "agents", 0, "id")))
 
 
 def _rewrite_the_last_version(ledger: Ledger, owner: Owner) -> None:
@@ -442,7 +452,7 @@ def _shift_recorded_times(ledger: Ledger, owner: Owner) -> None:
 
 @pytest.mark.parametrize(
     "tampering",
-    [_forget_the_last_event, _say_that_somebody_else_did_it, _rewrite_the_last_version, _shift_recorded_times],
+    [_forget_the_last_event, _say_that_somebody_else_did_it_last, _rewrite_the_last_version, _shift_recorded_times],
 )
 def test_a_consistent_forgery_needs_a_checkpoint_to_be_found(
     filled: Ledger, owner: Owner, tampering: Callable[[Ledger, Owner], None]

@@ -90,9 +90,11 @@ class Command:
         return line
 
     def misused(self, *arguments: object) -> str:
-        """Run it with a usage error; returns what it says."""
+        """Run it with a usage error; returns its one line on standard error."""
         ran = self(*arguments, status=2)
-        return " ".join(ran.err.replace("│", " ").split())
+        assert ran.out == ""
+        (line,) = ran.err.splitlines()
+        return line
 
     def on_terminal(self, *arguments: object, size: tuple[int, int] = (50, 200)) -> tuple[int, str]:
         """Run it with a terminal for input, output and errors; returns its status and what the terminal got."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from io import StringIO
@@ -60,7 +61,7 @@ def test_find_prints_the_pid(command: Command, pid: str) -> None:
 
 def test_find_says_which_sources_there_are(command: Command) -> None:
     assert command.refused("find", *SOURCE, "--record", "YPM 1") == (
-        "provenarium: the source 'famous' has no record 'YPM 1'"
+        "provenarium: the source 'famous' has no record 'YPM 1'; name it by its physical specimen id or row id"
     )
     line = command.refused("find", "--source", "famos", "--record", BRONTOSAURUS)
     assert "no source 'famos'" in line
@@ -178,9 +179,16 @@ def test_get_shows_a_tombstone_as_one(command: Command, allosaurus: str) -> None
     ],
 )
 def test_bad_usage_ends_with_2_and_says_what_is_wrong(command: Command, pid: str, arguments: tuple[str, ...]) -> None:
-    said = command.misused(*(pid if argument == "PID" else argument for argument in arguments))
-    assert "Usage: provenarium" in said
-    assert "Error" in said
+    given = [pid if argument == "PID" else argument for argument in arguments]
+    said = command.misused(*given)
+    assert said.startswith("provenarium: ")
+    assert re.search(r"Invalid value for [-A-Z']|Missing|No such|requires|give ", said), said
+    told = json.loads(command.misused(*given, "--json"))
+    assert (told["kind"], f"provenarium: {told['error']}") == ("Usage", said)
+
+
+def test_without_arguments_the_help_is_shown(command: Command) -> None:
+    assert command("prov", status=2).out.split()[:3] == ["Usage:", "provenarium", "prov"]
 
 
 def test_help_is_no_error(command: Command) -> None:
@@ -204,14 +212,15 @@ def test_history_lists_the_versions(command: Command, pid: str) -> None:
     table = command("history", pid).out
     assert table.splitlines()[0].split() == [
         "version",
-        "recorded",
         "occurred",
+        "(recorded)",
         "activity",
+        "and",
         "agents",
         "changed",
         "terms",
     ]
-    for shown in ("2015-12-31T00:00:00Z", "source famous (Requestor)", "ods:specimenName", "Create", "Update"):
+    for shown in ("2015-12-31 ", "source famous (Requestor)", "ods:specimenName", "Create", "Update"):
         assert shown in table
 
 

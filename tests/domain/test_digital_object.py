@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import rfc8785
 
 from domain.agents import Agent, AgentKind, Role, person
-from domain.digital_object import DigitalObject, Provenance, content_of, project
+from domain.digital_object import DigitalObject, Provenance, content_of, project, snapshot_of
 from domain.errors import Conflict, IntegrityFailure, InvalidDocument, InvalidIdentifier, InvalidTime, NothingToChange
 from domain.events import event_from_json
 from domain.mids import mids_level
@@ -104,6 +106,32 @@ def test_documents_of_no_known_type_are_refused() -> None:
         created().tombstone("  ", by())
     with pytest.raises(InvalidDocument, match="agent"):
         Provenance(())
+
+
+def test_each_event_names_the_hash_of_the_one_before() -> None:
+    first = DigitalObject.create(PID, specimen(a=1), by())
+    state = project(None, [first])
+    assert state is not None
+    second = state.update(specimen(a=2), by())
+    third = state.then(second).tombstone("duplicate", by())
+    assert (first.previous, second.previous, third.previous) == (None, first.hash, second.hash)
+    assert first.hash == hashlib.sha256(rfc8785.dumps(first.to_json())).hexdigest()
+    assert state.version == 1
+    assert state.document == {"@type": "ods:DigitalSpecimen", "a": 1}
+    from_snapshot = project(None, [snapshot_of(state), second])
+    assert from_snapshot is not None
+    assert snapshot_of(state).event_hash == first.hash
+    assert from_snapshot.event_hash == second.hash
+
+
+def test_events_from_before_the_chain_are_read_and_followed() -> None:
+    first = DigitalObject.create(PID, specimen(a=1), by())
+    old = event_from_json({**first.to_json(), "event": 1})
+    assert (old.event_version, old.previous) == (1, None)
+    assert old.to_json() == {**first.to_json(), "event": 1}
+    state = project(None, [old])
+    assert state is not None
+    assert state.update(specimen(a=2), by()).previous == old.hash != first.hash
 
 
 def test_a_missing_version_is_noticed_when_folding() -> None:

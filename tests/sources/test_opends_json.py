@@ -167,7 +167,9 @@ def test_text_after_the_end_is_told(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"data":', '[{"data":'])
 def test_hostile_nesting_is_told_and_not_fatal(tmp_path: Path, opening: str) -> None:
-    (found,) = read(written(tmp_path, opening * 100_000))
+    with pytest.raises(InvalidArchive, match="nested too deep"):
+        read(written(tmp_path, opening * 100_000))
+    (found,) = read(written(tmp_path, opening * 100_000, "file.jsonl"))
     assert isinstance(found, Malformed)
     (found,) = read(written(tmp_path, '{"data":' * 400 + "1" + "}" * 400))
     assert isinstance(found, Malformed)

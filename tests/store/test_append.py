@@ -19,7 +19,7 @@ import pytest
 from eventsourcing.persistence import IntegrityError, OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from domain.digital_object import DigitalObject
+from domain.digital_object import DigitalObject, project
 from domain.errors import RefusedInput, StoreUnavailable, VersionConflict
 from domain.events import Cause
 from domain.times import from_text
@@ -288,9 +288,8 @@ def test_a_backend_killed_before_the_commit_stores_nothing(ledger: Ledger, owner
 
 def test_several_events_of_one_object_go_in_one_call(ledger: Ledger) -> None:
     first = created(pid(1), country="Kenya")
-    state = DigitalObject(
-        pid(1), 1, first.object_type, specimen(country="Kenya"), False, first.occurred, None, first.occurred
-    )
+    state = project(None, [first])
+    assert state is not None
     second = state.update(specimen(country="Chad"), by())
     assert ledger.append([first, second, created(pid(2))]) == [1, 2, 3]
     assert ledger.get(pid(1)).document == specimen(country="Chad")

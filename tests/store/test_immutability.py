@@ -137,7 +137,7 @@ REFUSED_TO_THE_SERVICE = (
     "CREATE TYPE mine AS (a int)", "CREATE SCHEMA mine", "CREATE ROLE mine",
     "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
     "DROP FUNCTION refuse_change() CASCADE",
-    "ALTER FUNCTION append_events(text[], bigint[], text[], bytea[], uuid[], timestamptz[]) SECURITY INVOKER",
+    "ALTER FUNCTION append_events(text[], bigint[], text[], bytea[], uuid[], timestamptz[], bigint[]) SECURITY INVOKER",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from domain.digital_object import DigitalObject, Provenance
 from domain.events import Cause
 from domain.opends import TOMBSTONE_TERM
 from domain.patch import copy_of
+from domain.times import now
 from projections.collection import collection
 from sources.synchronisation import runs
 from sources.synchronisation.candidates import open_source
@@ -234,14 +235,14 @@ class Curation:
     ledger: Ledger
     pid: str
 
-    def set(self, where: str, value: Any) -> DigitalObject:
+    def set(self, where: str, value: Any, occurred: datetime | None = None) -> DigitalObject:
         """Set the term at a JSON Pointer."""
         state = self.ledger.get(self.pid)
         document = copy_of(state.document)
         path = pointer.from_text(where)
         parent = pointer.resolve(document, path[:-1])
         parent[int(path[-1]) if isinstance(parent, list) else path[-1]] = value
-        return self.ledger.record(state, state.update(document, _provenance()))
+        return self.ledger.record(state, state.update(document, _provenance(occurred)))
 
     def remove(self, term: str) -> DigitalObject:
         """Remove a top-level term."""
@@ -260,8 +261,8 @@ class Curation:
         return self.ledger.record(state, state.restore(_provenance()))
 
 
-def _provenance() -> Provenance:
-    return Provenance(agents=(CURATOR,), cause=Cause("edit", "test"))
+def _provenance(occurred: datetime | None = None) -> Provenance:
+    return Provenance(agents=(CURATOR,), occurred=occurred or now(), cause=Cause("edit", "test"))
 
 
 def document_of(ledger: Ledger, record: str, source: str = "museum") -> dict[str, Any]:

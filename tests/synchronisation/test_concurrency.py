@@ -13,8 +13,8 @@ from audit.verify import verify
 from domain.errors import ProvenariumError, SourceBusy, VersionConflict
 from domain.terms import ABSENT
 from projections.engine import catch_up
+from sources.synchronisation import contention
 from sources.synchronisation import revert as reverting
-from sources.synchronisation import synchronise
 from sources.synchronisation.candidates import ArchiveSource
 from sources.synchronisation.revert import revert
 from sources.synchronisation.synchronise import find
@@ -233,7 +233,7 @@ def test_the_retries_are_bounded() -> None:
         raise VersionConflict("again")
 
     with pytest.raises(VersionConflict):
-        synchronise.settle(list("abcdefgh"), never)
+        contention.settle(list("abcdefgh"), never)
     assert calls[:4] == [8, 4, 2, 1]
     assert len(calls) < 20
-    synchronise.settle([], never)
+    contention.settle([], never)

@@ -199,11 +199,14 @@ def test_what_a_curator_tombstoned_stays_so_when_the_source_changes_it(
     assert item.reason is not None
     assert "tombstoned" in item.reason
     assert ledger.get(curator.pid).tombstoned
-    assert changes_nothing(say(BEAR.but(preparations="skeleton"), prefer=prefer))
-    # Restored by the curator, it takes the changes that the source makes from then on.
+    again = say(BEAR.but(preparations="skeleton"), prefer=prefer)
+    assert counts(again) == {"read": 4, "unchanged": 4, "conflicts": 1}
+    # Restored by the curator, it takes what the source changed meanwhile.
     curator.restore()
     assert say(BEAR.but(preparations="skeleton", disposition="on loan")).updated == 1
-    assert document_of(ledger, "bear")["dwc:disposition"] == "on loan"
+    document = document_of(ledger, "bear")
+    assert (document["dwc:preparations"], document["dwc:disposition"]) == ("skeleton", "on loan")
+    assert changes_nothing(say(BEAR.but(preparations="skeleton", disposition="on loan")))
 
 
 def test_what_a_curator_tombstoned_stays_so_when_it_went_missing_and_comes_back(

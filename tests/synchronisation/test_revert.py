@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,11 +12,12 @@ import pytest
 
 from audit.verify import verify
 from domain.errors import Conflict, NotFound, SourceBusy
+from projections.collection import changes
 from projections.engine import catch_up
 from sources.synchronisation import runs, synchronise
 from sources.synchronisation.revert import revert
 from sources.synchronisation.synchronise import find, held
-from store.ledger import Ledger
+from store.ledger import Axis, Ledger
 from tests.conftest import SAMPLES
 from tests.synchronisation.sync_support import (
     Specimen,
@@ -77,6 +79,8 @@ def test_every_run_can_be_reverted_from_the_last_back_to_the_first(ledger: Ledge
     for run, state in reversed(list(zip(done, before, strict=True))):
         revert(ledger, run)
         assert contents(ledger) == state
+        catch_up(ledger)
+        assert verify(ledger).ok
     assert all(state.tombstoned for state in states(ledger, include_tombstoned=True))
     for year in ("2010", "2015", "2024"):
         sync(ledger, SAMPLES / year, tombstone_missing=True)
@@ -117,6 +121,109 @@ def test_the_reversal_says_what_it_did_to_each_record(ledger: Ledger, tmp_path: 
     assert last.activity.cause is not None
     assert (last.activity.cause.kind, last.activity.cause.id) == ("revert", result["run"])
     assert str(run.run) in str(last.activity.comment)
+
+
+def test_an_object_withdrawn_again_has_its_old_tombstone_and_one_event(ledger: Ledger, tmp_path: Path) -> None:
+    sync(ledger, write_archive(tmp_path / "1", [A, B]))
+    sync(ledger, write_archive(tmp_path / "2", [A], "2021-01-01"), tombstone_missing=True)
+    pid = find(ledger, "museum", "b")
+    before = ledger.get(pid)
+    run = sync(ledger, write_archive(tmp_path / "3", [A, B.but(preparations="skull")], "2022-01-01"))
+    assert run.restored == 1
+    result = revert(ledger, run.run)
+    after = ledger.get(pid)
+    assert versions_of(ledger, "b") == ["Create", "Tombstone", "Restore", "Tombstone"]
+    assert (after.document, after.tombstoned, after.occurred) == (before.document, True, before.occurred)
+    assert result["reverted"] == 1
+    catch_up(ledger)
+    assert verify(ledger).ok
+
+
+# -- times ----------------------------------------------------------------------------------------
+
+
+def as_of(ledger: Ledger, year: int) -> dict[tuple[str, str], Any]:
+    return contents(ledger, at=datetime(year, 12, 31, 23, tzinfo=UTC), axis=Axis.OCCURRED)
+
+
+def only(new_ledger: Callable[[], Ledger], archive: Path) -> dict[tuple[str, str], Any]:
+    ledger = new_ledger()
+    sync(ledger, archive)
+    return contents(ledger)
+
+
+def test_what_an_undone_run_said_never_held(new_ledger: Callable[[], Ledger]) -> None:
+    ledger = new_ledger()
+    _, second, third = (sync(ledger, SAMPLES / year, tombstone_missing=True).run for year in ("2010", "2015", "2024"))
+    revert(ledger, third)
+    assert as_of(ledger, 2015) == as_of(ledger, 2024) == only(new_ledger, SAMPLES / "2015")
+    revert(ledger, second)
+    first = only(new_ledger, SAMPLES / "2010")
+    assert as_of(ledger, 2010) == as_of(ledger, 2015) == as_of(ledger, 2024) == first
+    assert as_of(ledger, 2009) == {}
+
+
+def test_the_right_archive_after_a_wrong_one_was_undone_is_found_at_its_own_time(
+    new_ledger: Callable[[], Ledger],
+) -> None:
+    ledger = new_ledger()
+    sync(ledger, SAMPLES / "2010", tombstone_missing=True)
+    revert(ledger, sync(ledger, SAMPLES / "2024", tombstone_missing=True).run)
+    assert sync(ledger, SAMPLES / "2015", tombstone_missing=True).warning is None
+    assert as_of(ledger, 2015) == as_of(ledger, 2024) == only(new_ledger, SAMPLES / "2015")
+    assert as_of(ledger, 2014) == only(new_ledger, SAMPLES / "2010")
+
+
+def test_what_only_an_undone_run_created_did_not_exist_at_any_time(ledger: Ledger, tmp_path: Path) -> None:
+    run = sync(ledger, write_archive(tmp_path / "1", [A], "2010-01-01")).run
+    revert(ledger, run)
+    pid = find(ledger, "museum", "a")
+    with pytest.raises(NotFound, match="what said that it did was undone"):
+        ledger.get_at(pid, datetime(2020, 1, 1, tzinfo=UTC), Axis.OCCURRED)
+    with pytest.raises(NotFound, match="it begins at 2010"):
+        ledger.get_at(pid, datetime(2000, 1, 1, tzinfo=UTC), Axis.OCCURRED)
+    assert ledger.get(pid).tombstoned
+
+
+def test_a_wrong_date_is_put_right_by_undoing_the_run(ledger: Ledger, tmp_path: Path) -> None:
+    sync(ledger, write_archive(tmp_path / "1", [A], "2010-01-01"))
+    archive = write_archive(tmp_path / "2", [A.but(preparations="skull")], "2015-01-01")
+    wrong = sync(ledger, archive, occurred=datetime(2999, 1, 1, tzinfo=UTC))
+    assert wrong.warning is not None
+    assert "2999-01-01" in wrong.warning
+    assert "future" in wrong.warning
+    revert(ledger, wrong.run)
+    assert sync(ledger, archive).warning is None
+    key = ("ods:DigitalSpecimen", "a")
+    assert as_of(ledger, 2014)[key]["dwc:preparations"] == "skin"
+    assert as_of(ledger, 2015)[key]["dwc:preparations"] == as_of(ledger, 2998)[key]["dwc:preparations"] == "skull"
+    assert as_of(ledger, 2999)[key]["dwc:preparations"] == "skull"
+
+
+def test_curation_since_the_undone_run_holds_from_its_own_time_on(ledger: Ledger, tmp_path: Path) -> None:
+    sync(ledger, write_archive(tmp_path / "1", [A], "2010-01-01"))
+    run = sync(ledger, write_archive(tmp_path / "2", [A.but(preparations="skull")], "2015-01-01")).run
+    curate(ledger, "a").set("/dwc:disposition", "on loan", occurred=datetime(2020, 6, 1, tzinfo=UTC))
+    revert(ledger, run)
+    key = ("ods:DigitalSpecimen", "a")
+    then, now = as_of(ledger, 2019)[key], as_of(ledger, 2020)[key]
+    assert (then["dwc:preparations"], "dwc:disposition" in then) == ("skin", False)
+    assert (now["dwc:preparations"], now["dwc:disposition"]) == ("skin", "on loan")
+
+
+def test_changes_that_were_undone_did_not_occur(ledger: Ledger, tmp_path: Path) -> None:
+    sync(ledger, write_archive(tmp_path / "1", [A], "2010-01-01"))
+    run = sync(ledger, write_archive(tmp_path / "2", [A.but(preparations="skull")], "2015-01-01")).run
+    curate(ledger, "a").set("/dwc:disposition", "on loan", occurred=datetime(2020, 6, 1, tzinfo=UTC))
+    result = revert(ledger, run)
+    catch_up(ledger)
+    source = runs.get(ledger, run).source
+    begin, end = datetime(1900, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+    occurred = [(change.version, change.term) for change in changes(ledger, source, begin, end, Axis.OCCURRED)]
+    assert occurred == [(1, None), (3, "dwc:disposition")]
+    recorded = [(change.version, change.term) for change in changes(ledger, source, begin, end)]
+    assert recorded == [(1, None), (2, "dwc:preparations"), (3, "dwc:disposition"), (4, "dwc:preparations")]
+    assert result["reverted"] == 1
 
 
 # -- what cannot be reverted ----------------------------------------------------------------------
