@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from psycopg import Connection
@@ -21,12 +21,21 @@ Finding = tuple[str, str]
 """Where (a table and its row) and what."""
 
 
-def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:
-    """Everything beside the log that contradicts it; projections must be up to date."""
+Statement = tuple[str, str, str]
+"""PID of a source system, SHA-256 of its archive, and mapping: what an event says of where it comes from."""
+
+
+def bookkeeping_problems(
+    ledger: Ledger, connection: Connection[Any], of_runs: Mapping[str, Collection[Statement]]
+) -> Iterator[Finding]:
+    """Everything beside the log that contradicts it; projections must be up to date.
+
+    ``of_runs`` are the statements that the events of each run make.
+    """
     for kind, key, pid, owner in _rows(connection, "keys_that_disagree"):
         yield f"source_records {kind} {key}", f"is {pid}, but natural_keys says {owner}"
     for (pid,) in _rows(connection, "objects_without_key"):
-        yield f"natural_keys {pid}", "the object came from a source, but no key leads to it"
+        yield f"natural_keys {pid}", "the object came from a source, or is one, but no key leads to it"
     for kind, key, pid in _rows(connection, "objects_without_statement"):
         yield f"source_records {kind} {key}", f"what the source said last about {pid} is missing"
     for pid, version, run in _rows(connection, "events_without_run"):
@@ -35,6 +44,12 @@ def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterato
         yield f"run_items of {run}", f"do not list {pid}/{version}, which names the run as its cause"
     for run, ordinal, pid, version in _rows(connection, "items_without_event"):
         yield f"run_items {run} {ordinal}", f"lists {pid}/{version}, which is no event of this run"
+    for run, ordinal, pid, before, after in _rows(connection, "items_that_leap"):
+        yield f"run_items {run} {ordinal}", f"leads {pid} from version {before or 0} to {after}, not to the next one"
+    for run, *said in _rows(connection, "runs"):
+        for statement in of_runs.get(run, ()):
+            if statement != tuple(said):
+                yield f"runs {run}", f"says {', '.join(said)}; its events say {', '.join(statement)}"
     yield from _statement_problems(ledger, connection)
 
 

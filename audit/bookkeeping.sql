@@ -8,8 +8,9 @@ SELECT r.type, r.key, r.pid, k.pid
 -- name: objects_without_key
 SELECT v.pid
   FROM versions AS v
- WHERE v.version = 1 AND v.source IS NOT NULL
-   AND NOT EXISTS (SELECT FROM natural_keys AS k WHERE k.source = v.source AND k.pid = v.pid)
+  JOIN objects AS o ON o.pid = v.pid
+ WHERE v.version = 1 AND (v.source IS NOT NULL OR o.type IN ('ods:SourceSystem', 'ods:DataMapping'))
+   AND NOT EXISTS (SELECT FROM natural_keys AS k WHERE k.source = coalesce(v.source, '') AND k.pid = v.pid)
  LIMIT 100
 
 -- name: objects_without_statement
@@ -41,6 +42,15 @@ SELECT i.run, i.ordinal, i.pid, i.version_after
    AND NOT EXISTS (SELECT FROM versions AS v
                     WHERE v.pid = i.pid AND v.version = i.version_after AND v.cause_id = i.run::text)
  LIMIT 100
+
+-- name: items_that_leap
+SELECT run, ordinal, pid, version_before, version_after
+  FROM run_items
+ WHERE version_after IS NOT NULL AND coalesce(version_before, 0) + 1 <> version_after
+ LIMIT 100
+
+-- name: runs
+SELECT id::text, source, archive, mapping FROM runs WHERE kind = 'sync'
 
 -- name: statements
 SELECT source, type, key, pid, version, document, document_digest

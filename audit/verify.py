@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,16 +11,18 @@ from eventsourcing.persistence import PersistenceError, StoredEvent
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from audit.bookkeeping import bookkeeping_problems
+from audit.bookkeeping import Statement, bookkeeping_problems
+from audit.guards import guard_problems
 from domain.canonical import canonical_bytes, digest
 from domain.digital_object import project, snapshot_of
-from domain.errors import InvalidPatch, NotFound, ProvenariumError
+from domain.errors import IntegrityFailure, InvalidPatch, NotFound, ProvenariumError
 from domain.events import Created, DigitalObjectEvent
 from domain.history import Step, steps
 from domain.patch import apply_in_place, copy_of, invert
 from projections.engine import PROJECTIONS, catch_up
 from projections.projection import Row
 from store import statements
+from store.compression import ZstdDictionaryCompressor
 from store.ledger import Ledger
 from store.mapper import RecordedEvent
 from store.recorder import NO_LIMIT
@@ -46,6 +49,7 @@ class Verification:
     events: int = 0
     position: int = 0
     problems: list[Problem] = field(default_factory=list)
+    of_runs: dict[str, set[Statement]] = field(default_factory=lambda: defaultdict(set), repr=False)
 
     @property
     def ok(self) -> bool:
@@ -83,8 +87,13 @@ def verify(ledger: Ledger, pid: str | None = None, progress: Progress = lambda _
             for streams in _streams(connection):
                 _verify_streams(ledger, connection, streams, found)
                 progress(found.events, found.position)
+            found.problems.extend(_stragglers(connection, found.events))
             found.problems.extend(_strangers(connection))
-            found.problems.extend(Problem(*finding) for finding in bookkeeping_problems(ledger, connection))
+            found.problems.extend(_dictionary_problems(connection))
+            found.problems.extend(Problem(*finding) for finding in guard_problems(connection))
+            found.problems.extend(
+                Problem(*finding) for finding in bookkeeping_problems(ledger, connection, found.of_runs)
+            )
         else:
             _verify_streams(ledger, connection, [pid], found)
             if not found.events:
@@ -98,8 +107,8 @@ def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ..
 
 
 def _streams(connection: Connection[Any]) -> Iterator[list[str]]:
-    after = ""
-    while rows := _rows(connection, "streams", (after, STREAMS)):
+    after: str | None = None
+    while rows := _rows(connection, "streams", (after, after, STREAMS)):
         yield [pid for (pid,) in rows]
         after = rows[-1][0]
 
@@ -117,9 +126,25 @@ def _log_problems(connection: Connection[Any]) -> Iterator[Problem]:
     head, last = _rows(connection, "head")[0]
     if head != last:
         yield Problem("log_head", f"says the log ends at {head}, but its last event is at {last}")
+    for head_time, last_time in _rows(connection, "head_time"):
+        yield Problem("log_head", f"says the last event was recorded at {head_time}, but it was at {last_time}")
     for name, position in _rows(connection, "projections"):
         if position > head:
             yield Problem(f"projections {name}", f"was made of {position} events, but the log ends at {head}")
+
+
+def _stragglers(connection: Connection[Any], verified: int) -> Iterator[Problem]:
+    amount = _rows(connection, "amount")[0][0]
+    if amount != verified:
+        yield Problem("events", f"{amount - verified} of {amount} belong to no object that begins at version 1")
+
+
+def _dictionary_problems(connection: Connection[Any]) -> Iterator[Problem]:
+    for number, content in _rows(connection, "dictionaries"):
+        try:
+            ZstdDictionaryCompressor(lambda _: None).use(number, bytes(content))
+        except IntegrityFailure as error:
+            yield Problem(f"dictionaries {number}", str(error))
 
 
 def _strangers(connection: Connection[Any]) -> Iterator[Problem]:
@@ -141,6 +166,7 @@ def _verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str]
         history = _readable(ledger, events, found)
         if history is None:
             continue
+        _note_runs(history, found)
         columns = _rows(connection, "columns", (pid,))
         found.problems.extend(_column_problems(history, columns))
         replayed = len(found.problems)
@@ -154,6 +180,13 @@ def _verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str]
             found.problems.extend(_row_problems(name, pid, expected, tables[name].get(pid, [])))
 
 
+def _note_runs(history: list[DigitalObjectEvent], found: Verification) -> None:
+    for event in history:
+        cause, source = event.activity.cause, event.source
+        if cause is not None and cause.kind == "run" and source is not None:
+            found.of_runs[cause.id].add((source.system, source.archive, source.mapping))
+
+
 def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) -> list[DigitalObjectEvent] | None:
     history = []
     for stored in events:
@@ -163,6 +196,8 @@ def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) 
             event = ledger.mapper.event_of(stored, value)
             if canonical_bytes(event.to_json()) != canonical_bytes(value):
                 found.problems.append(Problem(where, "the stored event holds more than an event says"))
+            elif ledger.mapper.text_for(value) != ledger.mapper.text_of(stored):
+                found.problems.append(Problem(where, "the stored text of the event is not as this store writes it"))
             history.append(event)
         except ProvenariumError as error:
             found.problems.append(Problem(where, str(error).removeprefix(f"{where}: ")))
@@ -170,7 +205,7 @@ def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) 
 
 
 def _column_problems(history: list[DigitalObjectEvent], columns: list[Row]) -> Iterator[Problem]:
-    for event, (version, event_id, occurred, undoes) in zip(history, columns, strict=True):
+    for event, (version, event_id, occurred, undoes, has_metadata, *state) in zip(history, columns, strict=True):
         where = f"{event.originator_id}/{version}"
         if event.activity.id != event_id:
             yield Problem(where, f"column event_id {event_id} is not the activity {event.activity.id} of the event")
@@ -178,6 +213,11 @@ def _column_problems(history: list[DigitalObjectEvent], columns: list[Row]) -> I
             yield Problem(where, f"column occurred_at {occurred} is not the time {event.occurred} in the event")
         if event.undoes != undoes:
             yield Problem(where, f"column undoes {undoes} is not the version {event.undoes} in the event")
+        is_as_recorded, is_unknown = state
+        if not is_as_recorded and not (is_unknown and event.event_version == 1):
+            yield Problem(where, "its stored bytes are not those that were recorded")
+        if has_metadata:
+            yield Problem(where, "column metadata holds something; this store puts nothing there")
 
 
 def _replay_problems(history: list[DigitalObjectEvent]) -> Iterator[Problem]:
@@ -188,12 +228,19 @@ def _replay_problems(history: list[DigitalObjectEvent]) -> Iterator[Problem]:
         if event.originator_version != expected:
             yield Problem(where, f"version {expected} is missing from the log")
             return
+        if expected > 1 and (event.position or 0) <= (history[expected - 2].position or 0):
+            yield Problem(where, f"stands at position {event.position}, before the version it follows")
         before = copy_of(document)
         try:
             document = apply_in_place(document, event.patch)
             back = before if isinstance(event, Created) else apply_in_place(copy_of(document), invert(event.patch))
         except InvalidPatch as error:
             yield Problem(where, f"its patch does not apply or cannot be undone: {error}")
+            return
+        if document.get("@type") != event.object_type or event.object_type != history[0].object_type:
+            yield Problem(
+                where, f"says it is of type {event.object_type}; its document or its first event is of another"
+            )
             return
         if event.previous != before_hash and event.event_version > 1:
             yield Problem(where, f"names {event.previous} as the event before, which has the hash {before_hash}")
@@ -229,10 +276,11 @@ def _row_problems(name: str, pid: str, expected: list[Row], stored: list[Row]) -
     if len(expected) != len(stored):
         yield Problem(f"{name} {pid}", f"{len(stored)} rows, the log gives {len(expected)}")
         return
+    columns = PROJECTIONS[name].columns
     for number, (wanted, there) in enumerate(zip(expected, stored, strict=True), 1):
         if wanted != there:
             column = next(index for index, pair in enumerate(zip(wanted, there, strict=True)) if pair[0] != pair[1])
-            yield Problem(f"{name} {pid}, row {number}, column {column + 1}", "differs from what the log gives")
+            yield Problem(f"{name} {pid}, row {number}, {columns[column]}", "differs from what the log gives")
 
 
 __all__ = ["Problem", "Step", "Verification", "verify"]

@@ -1,6 +1,6 @@
 -- name: streams
 SELECT originator_id FROM events
- WHERE originator_version = 1 AND originator_id > %b
+ WHERE originator_version = 1 AND (%b::text IS NULL OR originator_id > %b::text)
  ORDER BY originator_id
  LIMIT %b
 
@@ -24,8 +24,21 @@ SELECT * FROM (
 -- name: head
 SELECT coalesce((SELECT position FROM log_head), 0), (SELECT coalesce(max(notification_id), 0) FROM events)
 
+-- name: head_time
+SELECT h.recorded_at::text, e.recorded_at::text
+  FROM log_head AS h JOIN events AS e ON e.notification_id = h.position
+ WHERE h.recorded_at <> e.recorded_at
+
+-- name: amount
+SELECT count(*) FROM events
+
+-- name: dictionaries
+SELECT id, content FROM dictionaries ORDER BY id
+
 -- name: columns
-SELECT originator_version, event_id, occurred_at, undoes FROM events WHERE originator_id = %b ORDER BY originator_version
+SELECT originator_version, event_id, occurred_at, undoes, metadata IS NOT NULL,
+       coalesce(state_digest = sha256(state), false), state_digest IS NULL
+  FROM events WHERE originator_id = %b ORDER BY originator_version
 
 -- name: snapshots
 SELECT originator_version, topic, state FROM snapshots WHERE originator_id = %b ORDER BY originator_version

@@ -47,7 +47,7 @@ REPORTED = (
 @app.command()
 def sync(
     archive: Annotated[
-        Path, typer.Argument(metavar="ARCHIVE", help="Darwin Core Archive (zip or folder), or openDS .json / .jsonl.")
+        Path, typer.Argument(metavar="ARCHIVE", help="Darwin Core Archive (zip, folder or .csv), or openDS .json / .jsonl.")
     ],
     source: SourceOption,
     occurred: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -87,7 +88,7 @@ class DigitalObjectEvent:
 
     activity_type: ClassVar[str]
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) of the RFC 8785 bytes of the asserted part: what the next event and the ledger name it by."""
         return digest(self.to_json())

@@ -18,6 +18,7 @@ class Objects(Projection):
     """One row an object: type, version, whether tombstoned, digest, document, times."""
 
     name = "objects"
+    columns = ("pid", "type", "version", "tombstoned", "digest", "document", "created_at", "recorded", "occurred")
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:  # noqa: ARG002 - starts from nothing
         self._rows: dict[str, Row] = {}

@@ -31,6 +31,9 @@ class Projection(ABC):
     def __init__(self, mapper: EventMapper) -> None:
         self.mapper = mapper
 
+    columns: ClassVar[tuple[str, ...]]
+    """The columns of a row, as :meth:`expected` and :meth:`stored` give them."""
+
     @abstractmethod
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:
         """Start a batch that touches these objects."""

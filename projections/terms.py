@@ -53,6 +53,7 @@ class Terms(Projection):
     """Every change of every term, and which of them still stands."""
 
     name = "terms"
+    columns = ("pid", "version", "ordinal", "term", "pointer", "standing", "old", "new")
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:
         self._objects = {pid: Standing() for pid in pids}

@@ -19,6 +19,10 @@ class Versions(Projection):
     """The history of every object as rows."""
 
     name = "versions"
+    columns = (
+        *("pid", "version", "position", "activity", "activity_type", "recorded", "occurred", "agents", "comment"),
+        *("cause_kind", "cause_id", "source", "digest", "terms", "undoes"),
+    )
     version = 2
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:  # noqa: ARG002 - starts from nothing

@@ -38,14 +38,10 @@ class ZstdDictionaryCompressor(Compressor):
         self.dictionary_id = 0
 
     def use(self, dictionary_id: int, content: bytes) -> None:
-        """Compress with this dictionary from now on."""
-        data = zstandard.ZstdCompressionDict(content)
-        if dictionary_id == 0 or data.dict_id() != dictionary_id:
-            raise IntegrityFailure(
-                f"compression dictionary {dictionary_id} in the database is not the one it says it is"
-            )
-        self._decompressors[dictionary_id] = zstandard.ZstdDecompressor(dict_data=data)
+        """Compress with this dictionary from now on; raises :class:`IntegrityFailure` when it is not one."""
+        data, decompressor = _readable(dictionary_id, content)
         self._compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=data, write_content_size=True)
+        self._decompressors[dictionary_id] = decompressor
         self.dictionary_id = dictionary_id
 
     def compress(self, data: bytes) -> bytes:
@@ -66,7 +62,7 @@ class ZstdDictionaryCompressor(Compressor):
                 raise IntegrityFailure("a stored value is damaged: its frame claims an impossible size")
             decompressor = self._decompressor(frame.dict_id)
             with self._turn:
-                return decompressor.decompress(data, max_output_size=MAX_DOCUMENT_BYTES)
+                return decompressor.decompress(data, max_output_size=MAX_DOCUMENT_BYTES, allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise IntegrityFailure(f"a stored value is damaged and cannot be decompressed: {error}") from None
 
@@ -76,9 +72,22 @@ class ZstdDictionaryCompressor(Compressor):
             content = self._fetch(dictionary_id)
             if content is None:
                 raise IntegrityFailure(f"compression dictionary {dictionary_id} is missing from the database")
-            found = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(content))
+            found = _readable(dictionary_id, content)[1]
             self._decompressors[dictionary_id] = found
         return found
+
+
+def _readable(dictionary_id: int, content: bytes) -> tuple[zstandard.ZstdCompressionDict, zstandard.ZstdDecompressor]:
+    try:
+        data = zstandard.ZstdCompressionDict(content)
+        decompressor = zstandard.ZstdDecompressor(dict_data=data)
+        whole = zstandard.ZstdCompressor(level=LEVEL, dict_data=data).compress(b"")
+        decompressor.decompress(whole, max_output_size=1)
+    except zstandard.ZstdError as error:
+        raise IntegrityFailure(f"compression dictionary {dictionary_id} in the database is damaged: {error}") from None
+    if dictionary_id == 0 or data.dict_id() != dictionary_id:
+        raise IntegrityFailure(f"compression dictionary {dictionary_id} in the database is not the one it says it is")
+    return data, decompressor
 
 
 def train(samples: Sequence[bytes], dictionary_id: int) -> bytes | None:

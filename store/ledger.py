@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -79,9 +80,9 @@ class Ledger(Application[str]):
         self._datastore = LedgerDatastore(conninfo, settings.ledger)
         self.compressor = ZstdDictionaryCompressor(self._fetch_dictionary)
         super().__init__()
-        newest = self.recorder.fetch("newest_dictionary")
-        if newest:
-            self.compressor.use(newest[0][0], bytes(newest[0][1]))
+        with suppress(IntegrityFailure):  # what cannot be used is told by whoever needs it, and by verification
+            for number, content in self.recorder.fetch("newest_dictionary"):
+                self.compressor.use(number, bytes(content))
 
     recorder: LedgerRecorder
     mapper: EventMapper
@@ -178,12 +179,13 @@ class Ledger(Application[str]):
         """Train the ledger's first compression dictionary from event texts, if there is none yet."""
         if self.compressor.dictionary_id:
             return
-        content = compression.train(samples, 1)
+        number = max((row[0] for row in self.recorder.fetch("newest_dictionary")), default=0) + 1
+        content = compression.train(samples, number)
         if content is not None:
-            self.recorder.fetch("insert_dictionary", (1, content))
-            stored = self._fetch_dictionary(1)
-            assert stored is not None
-            self.compressor.use(1, stored)
+            self.recorder.fetch("insert_dictionary", (number, content))
+            stored = self._fetch_dictionary(number)
+            if stored is not None:
+                self.compressor.use(number, stored)
 
     def mint_pids(self, amount: int) -> list[str]:
         """New PIDs that no object has; the append that uses one checks once more by its keys."""

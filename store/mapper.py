@@ -91,13 +91,21 @@ class EventMapper(Mapper[str]):
                 raise IntegrityFailure(f"{name}: the stored snapshot is not one: {error!r}") from None
         return self.event_of(stored_event, value)
 
+    def text_of(self, stored_event: StoredEvent) -> bytes:
+        """The stored JSON text; raises :class:`IntegrityFailure` when its bytes are damaged."""
+        return self.compressor.decompress(stored_event.state) if self.compressor else stored_event.state
+
+    def text_for(self, value: dict[str, Any]) -> bytes:
+        """The JSON text as this program writes it."""
+        return self.transcoder.encode(value)
+
     def value_of(self, stored_event: StoredEvent) -> dict[str, Any]:
         """The stored JSON value, brought to the present event schema version.
 
         Raises :class:`IntegrityFailure` naming the event when its bytes cannot be read.
         """
         try:
-            value: dict[str, Any] = self._unpack(stored_event.state)
+            value: dict[str, Any] = self.transcoder.decode(self.text_of(stored_event))
             while (version := value.get("event")) in UPCASTERS:
                 value = UPCASTERS[version](value)
         except (IntegrityFailure, ValueError, TypeError, AttributeError) as error:

@@ -28,6 +28,22 @@ ALTERATIONS = {
         "has another digest",
     ),
     "a source's statement is gone": ("DELETE FROM source_records WHERE key = 'YPM 1980'", "is missing"),
+    "a source's own key is gone": (
+        "DELETE FROM natural_keys WHERE source = '' AND key = 'famous'",
+        "or is one, but no key",
+    ),
+    "a run began from another version": (
+        "UPDATE run_items SET version_before = NULL WHERE key = 'YPM 1980' AND version_after = 2",
+        "from version 0 to 2",
+    ),
+    "a run read another archive": (
+        "UPDATE runs SET archive = repeat('f', 64) WHERE started_at = (SELECT max(started_at) FROM runs)",
+        "its events say",
+    ),
+    "a run used another mapping": (
+        "UPDATE runs SET mapping = 'none/1' WHERE started_at = (SELECT max(started_at) FROM runs)",
+        "its events say",
+    ),
     "a run did not do it": ("DELETE FROM run_items WHERE key = 'YPM 1980' AND version_after = 2", "do not list"),
     "a run did something else": (
         "UPDATE run_items SET version_after = 9 WHERE key = 'YPM 1980' AND version_after = 2",

@@ -115,6 +115,20 @@ def test_a_version_that_would_leave_a_gap_is_refused(ledger: Ledger) -> None:
     assert count(ledger) == ledger.position() == 2
 
 
+def test_versions_in_the_wrong_order_are_refused(ledger: Ledger) -> None:
+    first = created(pid(1), country="Kenya")
+    state = project(None, [first])
+    assert state is not None
+    with pytest.raises(VersionConflict, match="would leave a gap"):
+        ledger.append([state.update(specimen(country="Chad"), by()), first])
+    assert ledger.position() == 0
+
+
+def test_an_object_without_a_name_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(IntegrityError, match="events_originator_id_check"):
+        ledger.append([created("")])
+
+
 def test_the_library_path_refuses_a_gap_without_trying_again(ledger: Ledger) -> None:
     attempts = []
     append = ledger.recorder.append
