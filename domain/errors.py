@@ -8,12 +8,17 @@ ProvenariumError
 │   ├── InvalidIdentifier       a PID or agent identifier of the wrong form
 │   ├── InvalidTime             a time without zone, or no time at all
 │   ├── InvalidArchive          a source that is not what it says, or hostile
+│   ├── InvalidNote             a signed note, checkpoint or verifier key of the wrong form
+│   ├── InvalidTile             a tile, bundle or path of the wrong form, or an entry too large
+│   ├── UnsafeKeys              a key folder that others can read, or that cannot be used
 │   └── NothingToChange         the new state equals the present one
 ├── NotFound                no such object, version, run, source or term
 ├── Conflict                the present state forbids this change
 │   ├── VersionConflict         somebody else wrote this version first
 │   └── SourceBusy              another run is synchronising this source
 ├── IntegrityFailure        what is stored does not add up
+│   ├── InvalidProof            a Merkle proof does not lead to the root
+│   └── InvalidSignature        a note that no trusted key has signed
 └── StoreUnavailable        the database cannot be reached or prepared
 """
 
@@ -55,6 +60,18 @@ class InvalidArchive(RefusedInput):
     """A source archive that is malformed, hostile, or not what it says it is."""
 
 
+class InvalidNote(RefusedInput):
+    """A signed note, a checkpoint, a key name or a verifier key that its specification does not allow."""
+
+
+class InvalidTile(RefusedInput):
+    """A tile, entry bundle or path that tlog-tiles does not allow, or an entry too large for a bundle."""
+
+
+class UnsafeKeys(RefusedInput):
+    """A key folder or file that other accounts can reach, or that does not hold what is needed."""
+
+
 class NothingToChange(RefusedInput):
     """The requested state equals the present one, so there is no event to record."""
 
@@ -77,6 +94,14 @@ class SourceBusy(Conflict):
 
 class IntegrityFailure(ProvenariumError):
     """What is stored does not add up: a patch, a digest or an order is wrong."""
+
+
+class InvalidProof(IntegrityFailure):
+    """An inclusion or consistency proof that does not lead to the root it should."""
+
+
+class InvalidSignature(IntegrityFailure):
+    """A note that carries no valid signature of a trusted key, or a wrong one."""
 
 
 class StoreUnavailable(ProvenariumError):
