@@ -47,7 +47,8 @@ REPORTED = (
 @app.command()
 def sync(
     archive: Annotated[
-        Path, typer.Argument(metavar="ARCHIVE", help="Darwin Core Archive (zip, folder or .csv), or openDS .json / .jsonl.")
+        Path,
+        typer.Argument(metavar="ARCHIVE", help="Darwin Core Archive (zip, folder, .csv), or openDS .json / .jsonl."),
     ],
     source: SourceOption,
     occurred: Annotated[

@@ -1,1 +1,1 @@
-"""A transparency log: Merkle tree (RFC 9162), tiles, signed notes and checkpoints (C2SP), and the keys that sign."""
+"""Signed notes and checkpoints (C2SP) of a ledger, and the keys that sign them; no database."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audit.tlog.merkle import EMPTY_ROOT, HASH_SIZE, MAX_SIZE
 from audit.tlog.note import Note, Signer, VerifierKey, from_base64, open_note, to_base64
 from domain.errors import InvalidNote, InvalidSignature
+from projections.ledger.merkle import EMPTY_ROOT, HASH_SIZE, MAX_SIZE
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _LINE = re.compile("[^\x00-\x1f\ud800-\udfff]+")

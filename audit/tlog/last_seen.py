@@ -9,10 +9,10 @@ from pathlib import Path
 
 from audit.tlog.checkpoint import Checkpoint, open_checkpoint
 from audit.tlog.keys import load_history, read_history
-from audit.tlog.merkle import HashAt, consistency_proof, verify_consistency
 from audit.tlog.note import VerifierKey
 from audit.tlog.private_folder import PrivateFolder, locked, opened
 from domain.errors import IntegrityFailure, InvalidNote, InvalidSignature, RefusedInput
+from projections.ledger.merkle import HashAt, consistency_proof, verify_consistency
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.keys import load_history, load_signer
 from audit.tlog.last_seen import Seen, read_seen, record, require_forward
-from audit.tlog.merkle import HashAt, root_at
 from audit.tlog.note import Note, Signer, VerifierKey
 from audit.tlog.private_folder import PrivateFolder, locked
+from projections.ledger.merkle import HashAt, root_at
 
 
 class CheckpointSigner:

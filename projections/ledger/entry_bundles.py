@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from audit.tlog.tiles import NUMBERED_PATH, WIDTH, numbered_path, parse_number, tile_of
 from domain.errors import InvalidTile
+from projections.ledger.tiles import NUMBERED_PATH, WIDTH, numbered_path, parse_number, tile_of
 
 MAX_ENTRY = 2**16 - 1
 _BUNDLE_PATH = re.compile("tile/entries/" + NUMBERED_PATH)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from audit.tlog.merkle import HASH_SIZE, Frontier, root_at
-from audit.tlog.tiles import HEIGHT, WIDTH, Edge, Tile, parents, partial_width, tile_of
 from domain.errors import IntegrityFailure, RefusedInput
+from projections.ledger.merkle import HASH_SIZE, Frontier, root_at
+from projections.ledger.tiles import HEIGHT, WIDTH, Edge, Tile, parents, partial_width, tile_of
 
 CACHED_TILES = 64
 """Each takes about 16 KB with its interior nodes."""
@@ -19,7 +19,7 @@ ReadTile = Callable[[Tile], bytes]
 class TileReader:
     """The hashes of a tree of a certain size, from tiles.
 
-    ``hash_at`` is a source of hashes for ``audit.tlog.merkle``. Tiles are believed: whoever verifies a
+    ``hash_at`` is a source of hashes for ``projections.ledger.merkle``. Tiles are believed: whoever verifies a
     proof made of them against a signed root finds out whether they were true.
     """
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from audit.tlog.merkle import HASH_SIZE, MAX_SIZE, Frontier
 from domain.errors import InvalidTile
+from projections.ledger.merkle import HASH_SIZE, MAX_SIZE, Frontier
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT

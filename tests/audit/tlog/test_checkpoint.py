@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.tlog.checkpoint import Checkpoint, open_checkpoint
-from audit.tlog.merkle import EMPTY_ROOT, MAX_SIZE
 from audit.tlog.note import Note, Signer
 from domain.errors import InvalidNote, InvalidSignature
+from projections.ledger.merkle import EMPTY_ROOT, MAX_SIZE
 from tests.audit.tlog.signers import OURS, WITNESS
 
 ROOT = base64.b64decode("CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=")

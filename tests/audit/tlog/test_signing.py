@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from audit.tlog.checkpoint import Checkpoint, open_checkpoint
 from audit.tlog.keys import current, generate, public, rotate
 from audit.tlog.last_seen import last_seen, remember
-from audit.tlog.merkle import HashAt, leaf_hash, root_of
 from audit.tlog.signing import signing
-from audit.tlog.tile_reader import TileReader
-from audit.tlog.tiles import Edge, Tile, extend
 from domain.errors import IntegrityFailure, InvalidNote, InvalidSignature
+from projections.ledger.merkle import HashAt, leaf_hash, root_of
+from projections.ledger.tile_reader import TileReader
+from projections.ledger.tiles import Edge, Tile, extend
 from tests.audit.tlog.killing import killed_at_every_step
 from tests.audit.tlog.signers import OURS
 

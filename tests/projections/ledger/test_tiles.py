@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.tlog.merkle import (
+from domain.errors import IntegrityFailure, InvalidTile, RefusedInput
+from projections.ledger.merkle import (
     EMPTY_ROOT,
     HASH_SIZE,
     MAX_SIZE,
@@ -20,10 +21,9 @@ from audit.tlog.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from audit.tlog.tile_reader import TileReader
-from audit.tlog.tiles import TILE_BYTES, Edge, Tile, extend, partial_width, tile_of, tiles_of
-from domain.errors import IntegrityFailure, InvalidTile, RefusedInput
-from tests.audit.tlog import naive_tree
+from projections.ledger.tile_reader import TileReader
+from projections.ledger.tiles import TILE_BYTES, Edge, Tile, extend, partial_width, tile_of, tiles_of
+from tests.projections.ledger import naive_tree
 
 LEAVES = [leaf_hash(number.to_bytes(4)) for number in range(70_000)]
 SIZES = st.integers(0, 1500) | st.sampled_from([0, 1, 255, 256, 257, 511, 512, 65_535, 65_536, 65_537, 70_000])

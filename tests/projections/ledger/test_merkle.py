@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.tlog.merkle import (
+from domain.errors import InvalidProof, RefusedInput
+from projections.ledger.merkle import (
     EMPTY_ROOT,
     MAX_SIZE,
     Frontier,
@@ -24,8 +25,7 @@ from audit.tlog.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from domain.errors import InvalidProof, RefusedInput
-from tests.audit.tlog import naive_tree
+from tests.projections.ledger import naive_tree
 
 UP_TO = 70
 ENTRIES = [number.to_bytes(2) * (number % 5) for number in range(UP_TO)]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.tlog.entry_bundles import MAX_ENTRY, Bundle, bundles_of, pack, unpack
 from domain.errors import InvalidTile
+from projections.ledger.entry_bundles import MAX_ENTRY, Bundle, bundles_of, pack, unpack
 
 ENTRIES = st.lists(st.binary(max_size=30), min_size=1, max_size=256)
 
