@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,16 @@ from psycopg.rows import tuple_row
 
 from audit.bookkeeping import Statement, bookkeeping_problems
 from audit.guards import guard_problems
+from audit.tlog.checkpoint import Checkpoint
+from audit.tree import checkpoint_problems, leaf_problems, tile_problems
 from domain.canonical import canonical_bytes, digest
 from domain.digital_object import project, snapshot_of
 from domain.errors import IntegrityFailure, InvalidPatch, NotFound, ProvenariumError
 from domain.events import Created, DigitalObjectEvent
 from domain.history import Step, steps
 from domain.patch import apply_in_place, copy_of, invert
-from projections.engine import PROJECTIONS, catch_up
+from projections.engine import OBJECT_PROJECTIONS, catch_up
+from projections.ledger.tree import LedgerTree
 from projections.projection import Row
 from store import statements
 from store.compression import ZstdDictionaryCompressor
@@ -66,12 +69,20 @@ class Verification:
         }
 
 
-def verify(ledger: Ledger, pid: str | None = None, progress: Progress = lambda _done, _total: None) -> Verification:
+def verify(
+    ledger: Ledger,
+    pid: str | None = None,
+    progress: Progress = lambda _done, _total: None,
+    outside: Sequence[tuple[str, Checkpoint]] = (),
+) -> Verification:
     """Re-apply every patch, recompute every digest, and compare snapshots and projections with the log.
 
     For one object, or for the whole ledger, where the order of the log is checked too. Problems
     are collected, not raised. Everything is read in one transaction that sees the store as it is at
-    one moment, so others may go on writing. Raises :class:`NotFound` for a PID that is not there.
+    one moment, so others may go on writing. ``outside`` are checkpoints kept elsewhere, each with
+    where it comes from: what the database alone cannot tell, they do.
+
+    Raises :class:`NotFound` for a PID that is not there.
     """
     found = Verification()
     try:
@@ -89,6 +100,8 @@ def verify(ledger: Ledger, pid: str | None = None, progress: Progress = lambda _
                 progress(found.events, found.position)
             found.problems.extend(_stragglers(connection, found.events))
             found.problems.extend(_strangers(connection))
+            found.problems.extend(Problem(*finding) for finding in tile_problems(connection))
+            found.problems.extend(Problem(*finding) for finding in checkpoint_problems(connection, outside))
             found.problems.extend(_dictionary_problems(connection))
             found.problems.extend(Problem(*finding) for finding in guard_problems(connection))
             found.problems.extend(
@@ -156,7 +169,7 @@ def _verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str]
     stored: dict[str, list[RecordedEvent]] = {pid: [] for pid in pids}
     for event in ledger.recorder.select_streams(dict.fromkeys(pids, (0, NO_LIMIT)), connection):
         stored[str(event.originator_id)].append(event)
-    tables = {name: kind(ledger.mapper).stored(connection, pids) for name, kind in PROJECTIONS.items()}
+    tables = {name: kind(ledger.mapper).stored(connection, pids) for name, kind in OBJECT_PROJECTIONS.items()}
     reached: dict[str, int] = dict(_rows(connection, "projections"))
     for pid, events in stored.items():
         if not events:
@@ -167,6 +180,8 @@ def _verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str]
         if history is None:
             continue
         _note_runs(history, found)
+        leaves = [event for event in history if (event.position or 0) <= reached.get(LedgerTree.name, 0)]
+        found.problems.extend(Problem(*finding) for finding in leaf_problems(connection, leaves))
         columns = _rows(connection, "columns", (pid,))
         found.problems.extend(_column_problems(history, columns))
         replayed = len(found.problems)
@@ -174,7 +189,7 @@ def _verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str]
         if len(found.problems) > replayed:
             continue  # what derives from a broken history cannot be judged
         found.problems.extend(_snapshot_problems(ledger, connection, pid, history))
-        for name, kind in PROJECTIONS.items():
+        for name, kind in OBJECT_PROJECTIONS.items():
             projected = [event for event in history if (event.position or 0) <= reached.get(name, 0)]
             expected = kind(ledger.mapper).expected(steps(projected))
             found.problems.extend(_row_problems(name, pid, expected, tables[name].get(pid, [])))
@@ -276,7 +291,7 @@ def _row_problems(name: str, pid: str, expected: list[Row], stored: list[Row]) -
     if len(expected) != len(stored):
         yield Problem(f"{name} {pid}", f"{len(stored)} rows, the log gives {len(expected)}")
         return
-    columns = PROJECTIONS[name].columns
+    columns = OBJECT_PROJECTIONS[name].columns
     for number, (wanted, there) in enumerate(zip(expected, stored, strict=True), 1):
         if wanted != there:
             column = next(index for index, pair in enumerate(zip(wanted, there, strict=True)) if pair[0] != pair[1])

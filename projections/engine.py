@@ -14,15 +14,19 @@ from psycopg.rows import tuple_row
 from domain.digital_object import DigitalObject
 from domain.errors import IntegrityFailure, NotFound
 from domain.history import Step, steps
+from projections.ledger.tree import LedgerTree
 from projections.objects import Objects
-from projections.projection import SQL, Projection
+from projections.projection import SQL, ObjectProjection, Projection
 from projections.terms import Terms
 from projections.versions import Versions
 from store.ledger import Ledger
 
 BATCH = 1000
 
-PROJECTIONS: dict[str, type[Projection]] = {kind.name: kind for kind in (Objects, Versions, Terms)}
+OBJECT_PROJECTIONS: dict[str, type[ObjectProjection]] = {kind.name: kind for kind in (Objects, Versions, Terms)}
+"""The projections with rows of their own for every object, by name."""
+
+PROJECTIONS: dict[str, type[Projection]] = {**OBJECT_PROJECTIONS, LedgerTree.name: LedgerTree}
 """Every projection by name."""
 
 Progress = Callable[[int, int], None]
@@ -152,4 +156,4 @@ def _project(
     return reached
 
 
-__all__ = ["BATCH", "PROJECTIONS", "Step", "catch_up", "lag", "rebuild"]
+__all__ = ["BATCH", "OBJECT_PROJECTIONS", "PROJECTIONS", "Step", "catch_up", "lag", "rebuild"]

@@ -22,6 +22,9 @@ TRUNCATE versions
 -- name: clear_terms
 TRUNCATE terms
 
+-- name: clear_ledger
+TRUNCATE ledger_tiles
+
 -- name: upsert_objects
 INSERT INTO objects (pid, type, version, tombstoned, digest, document, created_at, recorded, occurred)
 SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::boolean[], %b::bytea[], %b::bytea[],

@@ -33,6 +33,8 @@ PRIVILEGES: dict[str, tuple[LiteralString, ...]] = {
     "objects": _DERIVED,
     "versions": _DERIVED,
     "terms": _DERIVED,
+    "ledger_tiles": _DERIVED,
+    "checkpoints": ("SELECT", "INSERT"),
 }
 """What the service role may do with each table; everything else is refused to it."""
 
