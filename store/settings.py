@@ -7,6 +7,10 @@
 ``PROVENARIUM_LEDGER``   PostgreSQL schema of the ledger, default ``provenarium``
 ``PROVENARIUM_PREFIX``   prefix of new PIDs, default ``TEST``: no PID is registered anywhere
 ``PROVENARIUM_AGENT``    ORCID or IRI of the person on whose request commands act
+``PROVENARIUM_KEYS``     folder of the keys that sign checkpoints; default: ``provenarium/keys`` in the
+                         user's configuration folder
+``PROVENARIUM_KEY_PASSPHRASE``
+                         passphrase of the private key, if it has one
 =======================  ==========================================================================
 """
 
@@ -15,7 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -37,6 +41,8 @@ class Settings:
     ledger: str = "provenarium"
     prefix: str = "TEST"
     agent: str | None = None
+    keys: Path = field(default_factory=lambda: platformdirs.user_config_path("provenarium", appauthor=False) / "keys")
+    key_passphrase: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,12 +59,15 @@ class Settings:
         prefix = environment.get("PROVENARIUM_PREFIX") or "TEST"
         mint(prefix)
         home = environment.get("PROVENARIUM_HOME")
+        keys = environment.get("PROVENARIUM_KEYS")
         return cls(
             database_url=database_url,
             home=Path(home).expanduser().absolute() if home else default_home(),
             ledger=ledger,
             prefix=prefix,
             agent=environment.get("PROVENARIUM_AGENT") or None,
+            key_passphrase=environment.get("PROVENARIUM_KEY_PASSPHRASE") or None,
+            **({"keys": Path(keys).expanduser().absolute()} if keys else {}),
         )
 
 
