@@ -59,7 +59,7 @@ def history(pid: PidArgument, as_json: JsonOption = False) -> None:
                 version.event.activity_type.removeprefix("ods:")
                 + (f" ({version.event.activity.comment})" if version.event.activity.comment else "")
                 + f"\n{_agents(version.event, names)}",
-                "\n".join(_changed(version.event)) or "(all)",
+                "\n".join(_changed(version.event)),
             ]
             for version in versions
         ),
@@ -167,15 +167,15 @@ def _agents(event: DigitalObjectEvent, names: dict[str, str]) -> str:
 
 
 def _changed(event: DigitalObjectEvent) -> list[str]:
-    """The terms an event touches, an added (+) or removed (-) object or array as one; none for version 1."""
+    """The terms an event touches, an added (+) or removed (-) object or array as one; for version 1 just "(all)"."""
     if event.originator_version == 1:
-        return []
+        return ["(all)"]
     shown: dict[str, None] = {}
     for operation in event.patch:
         if operation["op"] != "test":
             whole = isinstance(operation.get("value"), (dict, list)) or operation["op"] == "remove"
             sign = {"add": "+\u00a0", "remove": "-\u00a0"}.get(operation["op"], "") if whole else ""
-            shown[sign + term_of(operation["path"])] = None
+            shown[sign + (term_of(operation["path"]) or "''")] = None
     return sorted(shown, key=lambda term: term.lstrip("+-\u00a0"))
 
 

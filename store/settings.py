@@ -30,6 +30,8 @@ from domain.errors import RefusedInput
 from domain.pid import mint
 
 _LEDGER = re.compile(r"[a-z_][a-z0-9_]{0,48}")
+_SCHEMES = ("postgresql://", "postgres://")  # as libpq wants them
+_PORT = re.compile(r"[0-9]{0,5}")
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,26 @@ class Settings:
 
 
 def _check_conninfo(database_url: str) -> None:
+    """Refuse what libpq would take apart wrongly, and then show a piece of the password in its message."""
     try:
-        conninfo_to_dict(database_url)
+        parts = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError:  # its text would show the password
         raise RefusedInput("DATABASE_URL is no connection string; expected postgresql://user@host/database") from None
+    if not database_url.startswith(_SCHEMES):
+        return
+    place, _, _ = database_url.partition("://")[2].partition("?")
+    server, _, database = place.partition("/")
+    ports = str(parts.get("port") or "").split(",")
+    if (
+        "@" in str(parts.get("host"))
+        or server.count("@") > 1
+        or "@" in database
+        or not all(map(_PORT.fullmatch, ports))
+    ):
+        raise RefusedInput(
+            "DATABASE_URL names no host and port that can be told from its password; "
+            "in a user name or password, @ is written %40, / is %2F, : is %3A, ? is %3F and % is %25"
+        )
 
 
 def default_home() -> Path:
