@@ -57,6 +57,17 @@ def test_many_objects_are_verified_in_parts(filled: Ledger, owner: Owner, monkey
     assert f"{C}/54" in told(verify(filled))
 
 
+def test_large_objects_are_verified_in_smaller_parts(
+    filled: Ledger, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[int] = []
+    monkeypatch.setattr("audit.verify.STREAM_BYTES", 3000)
+    verify(filled, progress=lambda done, _total: parts.append(done))
+    assert parts == [3, 6, 60], "one object at a time, and at least one"
+    tamper(filled, owner, rewrite(C, 54, set_("0" * 64, "digest")))
+    assert f"{C}/54" in told(verify(filled))
+
+
 def test_verification_goes_on_after_a_problem(filled: Ledger, owner: Owner) -> None:
     for which in (A, B, C):
         tamper(filled, owner, rewrite(which, 2, set_("0" * 64, "digest")))
