@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from audit.findings import Finding
 from audit.tlog.checkpoint import Checkpoint
 from domain.errors import ProvenariumError
 from domain.events import DigitalObjectEvent
@@ -15,9 +16,6 @@ from projections.ledger.entries import leaf_of
 from projections.ledger.merkle import HASH_SIZE, root_at
 from projections.ledger.tiles import TILE_BYTES, complete_root
 from projections.ledger.tree import SQL, size_of, tree_of
-
-Finding = tuple[str, str]
-"""Where (a version, a tile, a checkpoint) and what."""
 
 
 def leaf_problems(connection: Connection[Any], events: Iterable[DigitalObjectEvent]) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ PRIVILEGES: dict[str, tuple[LiteralString, ...]] = {
     "terms": _DERIVED,
     "ledger_tiles": _DERIVED,
     "checkpoints": ("SELECT", "INSERT"),
+    "self_checks": ("SELECT", "INSERT", "UPDATE"),
 }
 """What the service role may do with each table; everything else is refused to it."""
 

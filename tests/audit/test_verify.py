@@ -51,7 +51,7 @@ def test_one_object_can_be_verified_alone(filled: Ledger, owner: Owner) -> None:
 
 
 def test_many_objects_are_verified_in_parts(filled: Ledger, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audit.verify.STREAMS", 2)
+    monkeypatch.setattr("audit.streams.STREAMS", 2)
     assert verify(filled).events == 60
     tamper(filled, owner, rewrite(C, 54, set_("0" * 64, "digest")))
     assert f"{C}/54" in told(verify(filled))
@@ -61,7 +61,7 @@ def test_large_objects_are_verified_in_smaller_parts(
     filled: Ledger, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts: list[int] = []
-    monkeypatch.setattr("audit.verify.STREAM_BYTES", 3000)
+    monkeypatch.setattr("audit.streams.STREAM_BYTES", 3000)
     verify(filled, progress=lambda done, _total: parts.append(done))
     assert parts == [3, 6, 60], "one object at a time, and at least one"
     tamper(filled, owner, rewrite(C, 54, set_("0" * 64, "digest")))

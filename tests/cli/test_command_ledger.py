@@ -65,3 +65,14 @@ def test_rotated_keys_stay_known(command: Command) -> None:
     assert [line["vkey"] for line in lines] == [first, second]
     assert lines[0]["until"] == lines[1]["since"]
     assert lines[1]["until"] is None
+
+
+def test_the_self_check_goes_on_and_says_how_far_it_is(command: Command) -> None:
+    command("sync", SAMPLES / "2010", "--source", "famous")
+    done = command("verify", "--background", "--json").json
+    assert (done["ok"], done["events"]) == (True, done["position"])
+    assert done["finished"] == done["last"]["finished"]
+    part = command("verify", "--background", "--seconds", "0").out
+    assert "events verified since" in part
+    assert "the last whole pass: verified up to position" in part
+    assert "leave PID out" in command.misused("verify", "TEST/ABC-DEF-GHJ", "--background")
