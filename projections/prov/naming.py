@@ -51,6 +51,7 @@ _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _NAMEABLE = re.compile(r"(?:https?|urn|mailto|nih?|doi|hdl|ark|did|info|tag):\S+", re.IGNORECASE)
 _SPLIT = re.compile(r"(.+[/#:])([A-Za-z_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?)")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PLAIN = re.compile(r"[A-Za-z0-9!$&'()*+,./:;=?@_~-]*")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 _TO_ESCAPE = re.compile(r"[^A-Za-z0-9-]")
@@ -197,6 +198,8 @@ def _bytes_in_hex(found: re.Match[str]) -> str:
 
 def _uri(iri: str) -> str:
     """RFC 3987 section 3.1: what a URI cannot contain as percent-encoded UTF-8."""
+    if _PLAIN.fullmatch(iri):
+        return iri
     encoded = quote(iri.encode("utf-8", "surrogatepass"), safe="!#$%&'()*+,-./:;=?@_~")
     before, mark, after = _STRAY_PERCENT.sub("%25", encoded).partition("#")
     return before + mark + after.replace("#", "%23")

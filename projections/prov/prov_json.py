@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from projections.prov.naming import VOCABULARIES, Name, is_term, is_uri, legible
@@ -11,6 +12,9 @@ Attributes = dict[str, Any]
 """Attribute name -> value or list of values, of one record. Shared between documents and never changed once made."""
 
 Json = dict[str, Any]
+
+_REMEMBERED = 1024
+"""Values kept of those that many events share; like attributes, they are never changed."""
 
 
 def qualified(text: str) -> Json:
@@ -23,11 +27,13 @@ def uri(text: str) -> Json:
     return {"$": text, "type": "xsd:anyURI"}
 
 
+@lru_cache(_REMEMBERED)
 def identifier(text: str) -> Json | str:
     """``text`` as an attribute's value: an ``xsd:anyURI`` if it is a URI as it stands, otherwise a string."""
     return uri(text) if is_uri(text) else legible(text)
 
 
+@lru_cache(_REMEMBERED)
 def term(text: str) -> Json | str:
     """A term of openDS as a qualified name, anything else as a string."""
     return qualified(text) if is_term(text) else legible(text)
@@ -43,13 +49,14 @@ class Records:
     """The records of one document, or of one bundle within a document that declares the prefixes ``around``.
 
     The sections are public and filled in directly, by the text of a record's identifier: this is the inner loop of
-    every export.
+    every export. ``met`` is for whoever writes to remember what it told already.
     """
 
     def __init__(self, around: Mapping[str, str] | None = None) -> None:
-        self._around = around
-        self._prefixes: dict[str, str] = dict(VOCABULARIES if around is None else around)
+        self._around: Mapping[str, str] = around or {}
+        self._prefixes: dict[str, str] = dict(VOCABULARIES) if around is None else {}
         self._unnamed = 0
+        self.met: dict[Any, Any] = {}
         self.entity: dict[str, Attributes] = {}
         self.activity: dict[str, Attributes] = {}
         self.agent: dict[str, Attributes] = {}
@@ -70,8 +77,10 @@ class Records:
         prefix, namespace, local = name
         known = self._prefixes.get(prefix)
         if known is None:
-            self._prefixes[prefix] = namespace
-        elif known != namespace:
+            known = self._around.get(prefix)
+            if known is None:
+                known = self._prefixes[prefix] = namespace
+        if known != namespace:
             prefix = self._another(prefix, namespace)
         return f"{prefix}:{local}"
 
@@ -89,9 +98,8 @@ class Records:
 
     def to_json(self) -> Json:
         """The PROV-JSON value, prefixes first; sections without records are left out."""
-        around = self._around or {}
-        sections = {
-            "prefix": {prefix: iri for prefix, iri in self._prefixes.items() if prefix not in around},
+        sections: dict[str, dict[str, Any]] = {
+            "prefix": self._prefixes,
             "entity": self.entity,
             "activity": self.activity,
             "agent": self.agent,
@@ -116,9 +124,12 @@ class Records:
 
     def _another(self, prefix: str, namespace: str) -> str:
         number = 1
-        while self._prefixes.setdefault(f"{prefix}_{number}", namespace) != namespace:
+        while self._known(f"{prefix}_{number}", namespace) != namespace:
             number += 1
         return f"{prefix}_{number}"
+
+    def _known(self, prefix: str, namespace: str) -> str:
+        return self._around.get(prefix) or self._prefixes.setdefault(prefix, namespace)
 
 
 def put(section: dict[str, Attributes], name: str, attributes: Attributes) -> None:

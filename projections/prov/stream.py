@@ -22,9 +22,8 @@ from domain.times import from_text, to_text
 from projections.prov import naming
 from projections.prov.naming import Space, legible
 from projections.prov.prov_json import Json, Records, identifier, integer, put, qualified, term, uri
-from projections.prov.runs import Run
 from projections.prov.stream_context import tell_agents, tell_cause, tell_source
-from projections.prov.stream_shared import Shared
+from projections.prov.stream_shared import Names, Runs, Shared
 from projections.prov.stream_step import Step
 from projections.prov.validity import ALWAYS, RESTORE, TOMBSTONE, Validity
 
@@ -62,8 +61,8 @@ class ObjectWriter:
 
     def __init__(
         self,
-        names: Mapping[str, str] | None = None,
-        runs: Mapping[str, Run] | None = None,
+        names: Names | None = None,
+        runs: Runs | None = None,
         around: Mapping[str, str] | None = None,
     ) -> None:
         self._shared = Shared(names or {}, runs or {})
@@ -91,7 +90,8 @@ class ObjectWriter:
         records = Records(self._around)
         whole = records.text(naming.thing(iri))
         own = _prefix(records, naming.fragment(iri))
-        put(records.entity, whole, {"prov:type": term(value["type"]), "dcterms:identifier": identifier(iri)})
+        real = uri(iri) if naming.is_uri(iri) else legible(iri)
+        put(records.entity, whole, {"prov:type": term(value["type"]), "dcterms:identifier": real})
         history = _History(records, self._shared, validity, whole, own, iri)
         for event in events:
             history.tell(event)

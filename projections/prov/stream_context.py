@@ -9,7 +9,7 @@ from domain.opends import object_iri
 from projections.prov import naming
 from projections.prov.naming import legible
 from projections.prov.prov_json import Attributes, Records, identifier, integer, put, qualified, term
-from projections.prov.stream_shared import Shared, pid_in
+from projections.prov.stream_shared import Cast, Informant, MetCast, Shared, pid_in
 from projections.prov.stream_step import Step
 
 _RUNS = ("run", "revert")
@@ -21,27 +21,42 @@ _CAUSE = qualified("ods:Cause")
 
 def tell_agents(records: Records, shared: Shared, step: Step) -> None:
     """``wasAssociatedWith``, ``actedOnBehalfOf`` and ``wasAttributedTo``."""
-    cast = shared.cast(step.value["agents"])
+    cast = _met(records, shared.cast(step.value["agents"]))
     source = step.value.get("source")
-    activity, version = step.activity, step.version
-    for name, attributes in cast.elements:
-        put(records.agent, records.text(name), attributes)
-    for number, (name, role, ran) in enumerate(cast.associations, 1):
-        association: Attributes = {"prov:activity": activity, "prov:agent": records.text(name), "prov:role": role}
-        if ran and source is not None:
-            origin = shared.origin(source)
-            association["prov:plan"] = plan = records.text(origin.plan)
-            put(records.entity, plan, origin.plan_attributes)
+    activity, version, plan = step.activity, step.version, None
+    if source is not None and cast.has_software:
+        origin = shared.origin(source)
+        plan = records.text(origin.plan)
+        put(records.entity, plan, origin.plan_attributes)
+    for number, (agent, role, ran) in enumerate(cast.associations, 1):
+        association: Attributes = {"prov:activity": activity, "prov:agent": agent, "prov:role": role}
+        if ran and plan is not None:
+            association["prov:plan"] = plan
         records.association[f"{version}-association-{number}"] = association
     for number, (delegate, responsible) in enumerate(cast.delegations, 1):
         records.delegation[f"{version}-delegation-{number}"] = {
-            "prov:delegate": records.text(delegate),
-            "prov:responsible": records.text(responsible),
+            "prov:delegate": delegate,
+            "prov:responsible": responsible,
             "prov:activity": activity,
         }
-    for number, name in enumerate(cast.attributions, 1):
-        attribution = {"prov:entity": version, "prov:agent": records.text(name)}
-        records.attribution[f"{version}-attribution-{number}"] = attribution
+    for number, agent in enumerate(cast.attributions, 1):
+        records.attribution[f"{version}-attribution-{number}"] = {"prov:entity": version, "prov:agent": agent}
+
+
+def _met(records: Records, cast: Cast) -> MetCast:
+    """The agents by the texts they have in this document, told of when they are met in it first."""
+    found = records.met.get(cast)
+    if found is None:
+        text = records.text
+        for name, attributes in cast.elements:
+            put(records.agent, text(name), attributes)
+        found = records.met[cast] = MetCast(
+            [(text(name), role, ran) for name, role, ran in cast.associations],
+            [(text(delegate), text(responsible)) for delegate, responsible in cast.delegations],
+            [text(name) for name in cast.attributions],
+            has_software=any(ran for _, _, ran in cast.associations),
+        )
+    return found
 
 
 def tell_source(records: Records, shared: Shared, step: Step) -> None:
@@ -108,9 +123,14 @@ def _informant(records: Records, shared: Shared, step: Step, kind: str, id_: str
     found = shared.informant(id_)
     if not (found.by_uuid or kind in _RUNS):
         return None
-    name = records.text(found.name)
-    if name == step.activity:
+    if records.text(found.name) == step.activity:
         return None
+    return put_informant(records, found)
+
+
+def put_informant(records: Records, found: Informant) -> str:
+    """Tell of an activity or run, and of the run that it reverts; returns what it is called."""
+    name = records.text(found.name)
     put(records.activity, name, found.attributes)
     if found.reverted is not None:
         reverted, attributes = found.reverted

@@ -1,10 +1,9 @@
-"""What many events have in common in PROV-JSON, worked out once: their agents, their archive, the run they belong to."""
+"""What many events have in common in PROV-JSON, worked out once: their agents, their archive, their run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from domain import pid
 from domain.errors import InvalidIdentifier
@@ -27,7 +26,7 @@ _V = TypeVar("_V")
 _Key = tuple[tuple[str, str, str, str | None], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cast:
     """The agents of an event, worked out once for all events that have the same.
 
@@ -39,6 +38,16 @@ class Cast:
     associations: tuple[tuple[Name, Json, bool], ...]
     delegations: tuple[tuple[Name, Name], ...]
     attributions: tuple[Name, ...]
+
+
+@dataclass(frozen=True)
+class MetCast:
+    """The same in one document, by the texts of the names there; ``has_software``: somebody ran the mapping."""
+
+    associations: list[tuple[str, Json, bool]]
+    delegations: list[tuple[str, str]]
+    attributions: list[str]
+    has_software: bool
 
 
 @dataclass(frozen=True)
@@ -62,10 +71,22 @@ class Informant:
     reverted: tuple[Name, Attributes] | None
 
 
+class Names(Protocol):
+    """Names of agents by identifier: a mapping, or what looks them up when they are first needed."""
+
+    def get(self, iri: str, /) -> str | None: ...
+
+
+class Runs(Protocol):
+    """Runs by their id, likewise."""
+
+    def get(self, run: str, /) -> Run | None: ...
+
+
 class Shared:
     """What is outside the events: names of agents, and runs; and what was worked out for events so far."""
 
-    def __init__(self, names: Mapping[str, str], runs: Mapping[str, Run]) -> None:
+    def __init__(self, names: Names, runs: Runs) -> None:
         self._names = names
         self._runs = runs
         self._casts: dict[_Key, Cast] = {}
@@ -113,8 +134,9 @@ class Shared:
         attributes: Attributes = {"dcterms:identifier": identifier(iri)}
         if kind is not None:
             attributes["prov:type"] = qualified(kind)
-        if iri in self._names:
-            attributes["prov:label"] = attributes["schema:name"] = legible(self._names[iri])
+        name = self._names.get(iri)
+        if name is not None:
+            attributes["prov:label"] = attributes["schema:name"] = legible(name)
         return attributes
 
     def _informant(self, id_: str) -> Informant:
