@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from audit.findings import Finding
 from domain.canonical import digest
 from domain.errors import ProvenariumError
+from domain.events import DigitalObjectEvent
 from domain.opends import TOMBSTONE_TERM
 from store import statements
 from store.ledger import Ledger
@@ -17,21 +19,9 @@ from store.ledger import Ledger
 SQL = statements.load("audit", "bookkeeping.sql")
 BATCH = 500
 
-Finding = tuple[str, str]
-"""Where (a table and its row) and what."""
 
-
-Statement = tuple[str, str, str]
-"""PID of a source system, SHA-256 of its archive, and mapping: what an event says of where it comes from."""
-
-
-def bookkeeping_problems(
-    ledger: Ledger, connection: Connection[Any], of_runs: Mapping[str, Collection[Statement]]
-) -> Iterator[Finding]:
-    """Everything beside the log that contradicts it; projections must be up to date.
-
-    ``of_runs`` are the statements that the events of each run make.
-    """
+def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:
+    """Everything beside the log that contradicts it; projections must be up to date."""
     for kind, key, pid, owner in _rows(connection, "keys_that_disagree"):
         yield f"source_records {kind} {key}", f"is {pid}, but natural_keys says {owner}"
     for (pid,) in _rows(connection, "objects_without_key"):
@@ -46,11 +36,20 @@ def bookkeeping_problems(
         yield f"run_items {run} {ordinal}", f"lists {pid}/{version}, which is no event of this run"
     for run, ordinal, pid, before, after in _rows(connection, "items_that_leap"):
         yield f"run_items {run} {ordinal}", f"leads {pid} from version {before or 0} to {after}, not to the next one"
-    for run, *said in _rows(connection, "runs"):
-        for statement in of_runs.get(run, ()):
-            if statement != tuple(said):
-                yield f"runs {run}", f"says {', '.join(said)}; its events say {', '.join(statement)}"
     yield from _statement_problems(ledger, connection)
+
+
+def run_problems(connection: Connection[Any], events: Iterable[DigitalObjectEvent]) -> Iterator[Finding]:
+    """Runs that say something else than these events of where they come from."""
+    told = {
+        (event.activity.cause.id, (event.source.system, event.source.archive, event.source.mapping))
+        for event in events
+        if event.source is not None and event.activity.cause is not None and event.activity.cause.kind == "run"
+    }
+    runs = {run: tuple(said) for run, *said in _rows(connection, "runs", ([run for run, _ in told],))}
+    for run, statement in sorted(told):
+        if run in runs and runs[run] != statement:
+            yield f"runs {run}", f"says {', '.join(runs[run])}; its events say {', '.join(statement)}"
 
 
 def _statement_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ SELECT run, ordinal, pid, version_before, version_after
  LIMIT 100
 
 -- name: runs
-SELECT id::text, source, archive, mapping FROM runs WHERE kind = 'sync'
+SELECT id::text, source, archive, mapping FROM runs WHERE kind = 'sync' AND id::text = ANY(%b)
 
 -- name: statements
 SELECT source, type, key, pid, version, document, document_digest

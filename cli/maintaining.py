@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from audit import self_check
 from audit.verify import verify as verify_ledger
+from audit.witnesses import witnesses
 from cli.application import REFUSED, JsonOption, app, opened, output, pid_of
+from cli.output import Output
 from projections.engine import rebuild as rebuild_projections
 
 
@@ -30,13 +35,33 @@ def rebuild(
 @app.command()
 def verify(
     pid: Annotated[str | None, typer.Argument(metavar="[PID]", help="One object; default: the whole ledger.")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="A signed checkpoint kept elsewhere; the ledger must continue it."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="Public key (vkey) that signed it; default: those in the key folder."),
+    ] = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="In small steps beside other work; what was killed goes on.")
+    ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", min=0, help="With --background: stop after so long, to go on next time."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Re-apply every patch, recompute every digest, compare projections with the log; exit 1 if a byte differs."""
     out = output(as_json)
     name = pid_of(pid)[0] if pid is not None else None
+    if background and name is not None:
+        raise typer.BadParameter("is for the whole ledger; leave PID out", param_hint="--background")
+    if background:
+        _verify_in_steps(out, checkpoint, key, seconds)
+        return
     with opened() as ledger, out.progress("verify", "events") as tick:
-        found = verify_ledger(ledger, name, tick)
+        found = verify_ledger(ledger, name, tick, witnesses(ledger.settings.keys, checkpoint, key))
     if out.as_json:
         out.value(found.to_json())
     else:
@@ -45,4 +70,25 @@ def verify(
         verdict = "everything adds up" if found.ok else f"{len(found.problems)} problems"
         out.say(f"verified {found.events} events of {found.objects} objects up to position {found.position}: {verdict}")
     if not found.ok:
+        raise typer.Exit(REFUSED)
+
+
+def _verify_in_steps(out: Output, checkpoint: Path | None, key: list[str] | None, seconds: float | None) -> None:
+    end = None if seconds is None else time.monotonic() + seconds
+    with opened() as ledger, out.progress("verify", "events") as tick:
+        outside = witnesses(ledger.settings.keys, checkpoint, key)
+        for reached in self_check.run(ledger, outside):
+            tick(reached.events, max(reached.position, reached.events))
+            if end is not None and time.monotonic() >= end:
+                break
+        last = self_check.last_pass(ledger)
+    if out.as_json:
+        out.value({**reached.to_json(), "last": last.to_json() if last else None})
+    else:
+        for problem in reached.problems:
+            out.say(f"{problem.where}: {problem.what}")
+        out.say(reached.sentence)
+        if last is not None and reached.finished is None:
+            out.say(f"the last whole pass: {last.sentence}")
+    if reached.problems:
         raise typer.Exit(REFUSED)

@@ -11,10 +11,10 @@ from psycopg.rows import tuple_row
 from domain.canonical import canonical_bytes
 from domain.errors import ProvenariumError
 from domain.history import Step
-from projections.projection import SQL, Projection, Row, rows_by_pid
+from projections.projection import SQL, ObjectProjection, Row, rows_by_pid
 
 
-class Objects(Projection):
+class Objects(ObjectProjection):
     """One row an object: type, version, whether tombstoned, digest, document, times."""
 
     name = "objects"

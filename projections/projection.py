@@ -31,9 +31,6 @@ class Projection(ABC):
     def __init__(self, mapper: EventMapper) -> None:
         self.mapper = mapper
 
-    columns: ClassVar[tuple[str, ...]]
-    """The columns of a row, as :meth:`expected` and :meth:`stored` give them."""
-
     @abstractmethod
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:
         """Start a batch that touches these objects."""
@@ -45,6 +42,13 @@ class Projection(ABC):
     @abstractmethod
     def flush(self, connection: Connection[Any]) -> None:
         """Write what the batch came to."""
+
+
+class ObjectProjection(Projection):
+    """A read model whose rows each belong to one object, so that they can be compared with its events alone."""
+
+    columns: ClassVar[tuple[str, ...]]
+    """The columns of a row, as :meth:`expected` and :meth:`stored` give them."""
 
     @abstractmethod
     def expected(self, steps: Iterable[Step]) -> list[Row]:

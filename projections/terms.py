@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from domain.canonical import canonical_bytes
 from domain.history import Step
 from domain.terms import ABSENT
-from projections.projection import SQL, Projection, Row, rows_by_pid
+from projections.projection import SQL, ObjectProjection, Row, rows_by_pid
 
 Place = tuple[int, int]
 """(version, ordinal) of a row of one object."""
@@ -49,7 +49,7 @@ class Standing:
         return rows
 
 
-class Terms(Projection):
+class Terms(ObjectProjection):
     """Every change of every term, and which of them still stands."""
 
     name = "terms"

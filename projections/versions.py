@@ -10,12 +10,12 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from domain.history import Step
-from projections.projection import SQL, Projection, Row, rows_by_pid
+from projections.projection import SQL, ObjectProjection, Row, rows_by_pid
 
 _AGENTS, _TERMS = 7, 13
 
 
-class Versions(Projection):
+class Versions(ObjectProjection):
     """The history of every object as rows."""
 
     name = "versions"

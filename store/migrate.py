@@ -33,6 +33,9 @@ PRIVILEGES: dict[str, tuple[LiteralString, ...]] = {
     "objects": _DERIVED,
     "versions": _DERIVED,
     "terms": _DERIVED,
+    "ledger_tiles": _DERIVED,
+    "checkpoints": ("SELECT", "INSERT"),
+    "self_checks": ("SELECT", "INSERT", "UPDATE"),
 }
 """What the service role may do with each table; everything else is refused to it."""
 

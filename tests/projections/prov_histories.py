@@ -9,7 +9,16 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from domain.agents import Agent, AgentKind, Role, person
-from domain.events import Activity, Cause, Created, DigitalObjectEvent, Restored, Source, Tombstoned, Updated
+from domain.events import (
+    Activity,
+    Cause,
+    Created,
+    DigitalObjectEvent,
+    Restored,
+    Source,
+    Tombstoned,
+    Updated,
+)
 from projections.prov.runs import Run, run_id
 from projections.prov.validity import Validity
 
@@ -84,7 +93,9 @@ nasty_text = st.sampled_from(
 )
 texts = any_text | nasty_text
 iri_tails = st.text(
-    st.characters(exclude_categories=("Cs", "Cn"), exclude_characters='<>"{}|\\^`'), min_size=1, max_size=8
+    st.characters(exclude_categories=("Cs", "Cn"), exclude_characters='<>"{}|\\^`'),
+    min_size=1,
+    max_size=8,
 ).filter(lambda tail: re.fullmatch(r"\S+", tail) is not None)
 iris = st.sampled_from(
     [
@@ -102,9 +113,30 @@ iris = st.sampled_from(
         "prov:Person",
         "https://ror.org/bare",
         f"https://doi.org/{PID}#v1",
+        "http://[::1]/x",
+        "HTTP://-https:x",
     ]
-) | st.builds("{}{}".format, st.sampled_from(["urn:x:", "https://example.org/", "https://orcid.org/"]), iri_tails)
-agents = st.builds(Agent, iris, st.sampled_from(AgentKind), st.sampled_from(Role), on_behalf_of=st.none() | iris)
+) | st.builds(
+    "{}{}".format,
+    st.sampled_from(
+        [
+            "urn:x:",
+            "https://example.org/",
+            "https://orcid.org/",
+            "http://",
+            "http://example.org:",
+            "URN://a",
+        ]
+    ),
+    iri_tails,
+)
+agents = st.builds(
+    Agent,
+    iris,
+    st.sampled_from(AgentKind),
+    st.sampled_from(Role),
+    on_behalf_of=st.none() | iris,
+)
 pids = st.sampled_from([PID, "TEST/7WZ-S4C-HHJ", "10.3535/123-456-789", "20.5000.1025/A1B-2C3-D4E"])
 object_types = st.sampled_from(["ods:DigitalSpecimen", "ods:DigitalMedia", "ods:Annotation", "ods:Odd/Type"])
 digests = st.sampled_from(["ab" * 32, "0123456789abcdef" * 4])
@@ -117,10 +149,22 @@ causes = st.builds(
     | iris
     | st.builds("{}/{}".format, pids, st.integers(1, 4))
     | st.sampled_from(
-        [PID, "prov:0", "TEST/ANN-XTA-T1N/2", "https://hdl.handle.net/TEST/ANN-XTA-T1N", str(UUID(int=1))]
+        [
+            PID,
+            "prov:0",
+            "TEST/ANN-XTA-T1N/2",
+            "https://hdl.handle.net/TEST/ANN-XTA-T1N",
+            str(UUID(int=1)),
+        ]
     ),
 )
-sources = st.builds(Source, st.sampled_from(["TEST/57Z-6PC-64W", SYSTEM]) | texts, digests, texts, mappings)
+sources = st.builds(
+    Source,
+    st.sampled_from(["TEST/57Z-6PC-64W", SYSTEM]) | texts,
+    digests,
+    texts,
+    mappings,
+)
 hours = st.integers(-100, 100).map(lambda count: timedelta(hours=count, microseconds=count))
 
 

@@ -25,7 +25,7 @@ from domain.errors import IntegrityFailure, NotFound, NothingToChange
 from domain.history import steps
 from domain.terms import blame
 from projections import engine
-from projections.engine import PROJECTIONS, catch_up, lag, rebuild
+from projections.engine import OBJECT_PROJECTIONS, PROJECTIONS, catch_up, lag, rebuild
 from projections.objects import Objects
 from projections.projection import Row
 from projections.terms import Terms
@@ -66,15 +66,15 @@ def fill(ledger: Ledger, objects: int = 4, versions: int = 5, group: str = "AAA"
 
 def stored(ledger: Ledger, pids: list[str]) -> dict[str, dict[str, list[Row]]]:
     with ledger.connection() as connection:
-        return {name: kind(ledger.mapper).stored(connection, pids) for name, kind in PROJECTIONS.items()}
+        return {name: kind(ledger.mapper).stored(connection, pids) for name, kind in OBJECT_PROJECTIONS.items()}
 
 
 def expected(ledger: Ledger, pids: list[str], upto: int | None = None) -> dict[str, dict[str, list[Row]]]:
     """The rows computed afresh, from the events up to a position."""
-    rows: dict[str, dict[str, list[Row]]] = {name: {} for name in PROJECTIONS}
+    rows: dict[str, dict[str, list[Row]]] = {name: {} for name in OBJECT_PROJECTIONS}
     for which in pids:
         events = [event for event in ledger.history(which) if upto is None or (event.position or 0) <= upto]
-        for name, kind in PROJECTIONS.items():
+        for name, kind in OBJECT_PROJECTIONS.items():
             if events and (found := kind(ledger.mapper).expected(steps(events))):
                 rows[name][which] = found
     return rows
@@ -91,7 +91,7 @@ def dump(ledger: Ledger) -> dict[str, list[Any]]:
             name: connection.execute(
                 sql.SQL("SELECT * FROM {} ORDER BY 1, 2, 3").format(sql.Identifier(name))
             ).fetchall()
-            for name in (*PROJECTIONS, "projections")
+            for name in (*OBJECT_PROJECTIONS, "ledger_tiles", "projections")
         }
 
 
@@ -107,7 +107,7 @@ def test_rows_are_what_the_log_gives(ledger: Ledger) -> None:
     pids = fill(ledger)
     assert catch_up(ledger) == 20
     assert stored(ledger, pids) == expected(ledger, pids)
-    assert positions(ledger) == {"objects": 20, "versions": 20, "terms": 20}
+    assert positions(ledger) == dict.fromkeys(PROJECTIONS, 20)
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -129,9 +129,9 @@ def test_an_empty_log_needs_nothing(ledger: Ledger) -> None:
 
 def test_the_lag_is_told_by_projection(ledger: Ledger) -> None:
     fill(ledger, 2, 2)
-    assert lag(ledger) == {"objects": 4, "versions": 4, "terms": 4}
+    assert lag(ledger) == dict.fromkeys(PROJECTIONS, 4)
     catch_up(ledger, ["versions"])
-    assert lag(ledger) == {"objects": 4, "versions": 0, "terms": 4}
+    assert lag(ledger) == {**dict.fromkeys(PROJECTIONS, 4), "versions": 0}
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -178,6 +178,40 @@ def test_a_rebuild_of_one_leaves_the_others(ledger: Ledger) -> None:
     assert found["objects"] != right["objects"]
 
 
+# -- large events and objects --------------------------------------------------------------------
+
+
+def test_a_batch_takes_what_may_be_unpacked_together_and_one_event_always(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = "x" * 1_000_000
+    for number in range(4):
+        record(ledger, pid(number), {"dwc:occurrenceRemarks": large})
+    record(ledger, pid(4), {"dwc:occurrenceRemarks": large * 4})
+    record(ledger, pid(5), {})
+    monkeypatch.setattr(engine, "BATCH_BYTES", 2_500_000)
+    told: list[int] = []
+    catch_up(ledger, progress=lambda done, _end: told.append(done))
+    assert told == [2, 4, 5, 6]
+    pids = [pid(number) for number in range(6)]
+    assert stored(ledger, pids) == expected(ledger, pids)
+
+
+def test_a_batch_counts_the_states_that_its_events_follow(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    pids = [pid(number) for number in range(4)]
+    for which in pids:
+        record(ledger, which, {"dwc:occurrenceRemarks": "x" * 1_000_000})
+    catch_up(ledger)
+    for country in "KU":
+        for which in pids:
+            record(ledger, which, {"dwc:occurrenceRemarks": "x" * 1_000_000, "dwc:country": country})
+    monkeypatch.setattr(engine, "BATCH_BYTES", 2_500_000)
+    told: list[int] = []
+    catch_up(ledger, progress=lambda done, _end: told.append(done))
+    assert told == [6, 8, 10, 12]
+    assert stored(ledger, pids) == expected(ledger, pids)
+
+
 # -- being interrupted ----------------------------------------------------------------------------
 
 
@@ -203,7 +237,7 @@ def test_an_error_in_mid_batch_loses_nothing(
     monkeypatch.setattr(kind, method, fail_once)
     with pytest.raises(InjectedError):
         catch_up(ledger)
-    assert positions(ledger) == {"objects": 6, "versions": 6, "terms": 6}
+    assert positions(ledger) == dict.fromkeys(PROJECTIONS, 6)
     assert stored(ledger, pids) == expected(ledger, pids, 6)
     assert catch_up(ledger) == 20
     assert stored(ledger, pids) == expected(ledger, pids)
@@ -299,7 +333,7 @@ def test_a_projection_whose_code_changed_starts_again(ledger: Ledger, monkeypatc
     assert found["objects"] != right["objects"], "the others are left alone"
     with ledger.connection() as connection:
         rows = connection.execute("SELECT name, version FROM projections ORDER BY name").fetchall()
-    assert {row["name"]: row["version"] for row in rows} == {"objects": 1, "terms": 1, "versions": Versions.version}
+    assert {row["name"]: row["version"] for row in rows} == {name: kind.version for name, kind in PROJECTIONS.items()}
 
 
 # -- a log that is not whole ----------------------------------------------------------------------

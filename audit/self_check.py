@@ -1,0 +1,129 @@
+"""The continuous self-check: verification of the whole ledger in small steps that a server can run beside its work.
+
+A pass verifies the log up to where it ended when the pass began, object by object. Each step is a
+transaction of its own that notes how far it got, so a killed pass goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from audit.findings import Problem, Verification
+from audit.streams import streams, verify_streams
+from audit.tlog.checkpoint import Checkpoint
+from audit.verify import behind, whole_problems
+from audit.whole_log import log_problems
+from domain.errors import Conflict
+from domain.times import to_text
+from store import statements
+from store.ledger import Ledger
+
+SQL = statements.load("audit", "self_check.sql")
+MOST_PROBLEMS = 1000
+"""A pass keeps so many; of a store that is all wrong, more would say no more."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass: up to which position it verifies, how far it got, what it found, and when it finished."""
+
+    id: UUID
+    position: int
+    started: datetime
+    after: str | None
+    objects: int
+    events: int
+    problems: tuple[Problem, ...]
+    finished: datetime | None
+
+    @property
+    def sentence(self) -> str:
+        """What can be said of the ledger, for a person."""
+        if self.finished is None:
+            return f"{self.events} of {self.position} events verified since {to_text(self.started)}"
+        verdict = "everything adds up" if not self.problems else f"{len(self.problems)} problems"
+        return f"verified up to position {self.position} at {to_text(self.finished)}: {verdict}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The pass under the names the command prints."""
+        return {
+            "ok": not self.problems,
+            "position": self.position,
+            "objects": self.objects,
+            "events": self.events,
+            "started": to_text(self.started),
+            "finished": to_text(self.finished) if self.finished else None,
+            "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+        }
+
+
+def last_pass(ledger: Ledger) -> Pass | None:
+    """The newest pass that finished, None before the first."""
+    with ledger.connection() as connection:
+        return _pass(_rows(connection, "newest"))
+
+
+def run(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]] = ()) -> Iterator[Pass]:
+    """Go on with the pass that is under way, or begin one; yields it after every step, at last finished.
+
+    Stop taking from it at any time: the next call goes on. Raises :class:`Conflict` while another process is at it.
+    """
+    while True:
+        reached = _step(ledger, outside)
+        yield reached
+        if reached.finished is not None:
+            return
+
+
+def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]]) -> Pass:
+    late = behind(ledger)
+    with ledger.connection() as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if not _rows(connection, "lock")[0][0]:
+            raise Conflict("another process is verifying this ledger; wait until it has finished")
+        current = _pass(_rows(connection, "unfinished"))
+        if current is None:
+            current = _pass(_rows(connection, "begin", (uuid4(), ledger.position())))
+        assert current is not None
+        found = Verification(objects=current.objects, events=current.events, problems=list(current.problems))
+        pids = next(islice(streams(connection, current.after), 1), None)
+        if pids:
+            verify_streams(ledger, connection, pids, found)
+        else:
+            found.add(late)
+            found.add(log_problems(connection))
+            found.add(whole_problems(ledger, connection, outside))
+        problems = [[problem.where, problem.what] for problem in found.problems[:MOST_PROBLEMS]]
+        row = (
+            pids[-1] if pids else current.after,
+            found.objects,
+            found.events,
+            orjson.dumps(problems).decode(),
+            not pids,
+            current.id,
+        )
+        reached = _pass(_rows(connection, "advance", row))
+        assert reached is not None
+        return reached
+
+
+def _pass(rows: list[tuple[Any, ...]]) -> Pass | None:
+    if not rows:
+        return None
+    identifier, position, started, after, objects, events, problems, finished = rows[0]
+    told = tuple(Problem(*problem) for problem in problems)
+    return Pass(identifier, position, started, after, objects, events, told, finished)
+
+
+def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(SQL[statement], parameters).fetchall()

@@ -1,0 +1,88 @@
+"""Checks the ledger's Merkle tree: leaves against events, tiles against each other, checkpoints against the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from audit.findings import Finding
+from audit.tlog.checkpoint import Checkpoint
+from domain.errors import ProvenariumError
+from domain.events import DigitalObjectEvent
+from projections.ledger.entries import leaf_of
+from projections.ledger.merkle import HASH_SIZE, root_at
+from projections.ledger.tiles import TILE_BYTES, complete_root
+from projections.ledger.tree import SQL, size_of, tree_of
+
+
+def leaf_problems(connection: Connection[Any], events: Iterable[DigitalObjectEvent]) -> Iterator[Finding]:
+    """Events whose leaf in the tree is not the hash of what they and their rows say."""
+    by_position = {event.position: event for event in events}
+    for position, leaf in _rows(connection, "leaves", (list(by_position),)):
+        event = by_position[position]
+        if leaf is None or bytes(leaf) != leaf_of(event):
+            yield (
+                f"{event.originator_id}/{event.originator_version}",
+                f"is not the entry {position} of the ledger's tree",
+            )
+
+
+def tile_problems(connection: Connection[Any]) -> Iterator[Finding]:
+    """Tiles that do not hold the roots of the full tiles below them, one hash for each and no other."""
+    level, wanted = 0, size_of(connection)
+    while wanted:
+        roots = bytearray()
+        for expected, (index, hashes) in enumerate(_streamed(connection, level)):
+            width = min(TILE_BYTES, (wanted - 256 * expected) * HASH_SIZE)
+            if index != expected or len(hashes) != width:
+                yield f"ledger_tiles {level}/{index}", "is not where or as long as the size of the tree demands"
+                return
+            if width == TILE_BYTES:
+                roots += complete_root(hashes)
+        above = b"".join(hashes for _, hashes in _streamed(connection, level + 1))
+        if bytes(roots) != above:
+            places = range(0, max(len(roots), len(above)), HASH_SIZE)
+            at = next(at for at in places if roots[at : at + HASH_SIZE] != above[at : at + HASH_SIZE])
+            yield f"ledger_tiles {level}/{at // HASH_SIZE}", "has another root than the tile above it says"
+        level, wanted = level + 1, len(roots) // HASH_SIZE
+    for too_high, index in _rows(connection, "levels_above", (level,)):
+        yield f"ledger_tiles {too_high}/{index}", "belongs to no tree of this size"
+
+
+def checkpoint_problems(
+    connection: Connection[Any], outside: Iterable[tuple[str, Checkpoint]] = ()
+) -> Iterator[Finding]:
+    """Checkpoints that the tree does not continue: it must have had their root when it had their size.
+
+    Those in the database, and ``outside`` ones, each with where it comes from.
+    """
+    rows = _rows(connection, "checkpoints")
+    signed = [(f"checkpoints {origin} {size}", int(size), bytes(root)) for origin, size, root, *_ in rows]
+    signed += [(where, found.size, found.root) for where, found in outside]
+    tree = tree_of(connection)
+    for where, size, root in signed:
+        if size > tree.size:
+            yield where, f"is of {size} entries, but the ledger has {tree.size}: its end is missing"
+            continue
+        try:
+            was = root_at(size, tree.hash_at)
+        except ProvenariumError as error:
+            yield where, f"cannot be compared with the tree: {error}"
+            continue
+        if was != root:
+            yield where, f"has another root than the first {size} entries of the ledger: one of them was altered"
+
+
+def _streamed(connection: Connection[Any], level: int) -> Iterator[tuple[int, bytes]]:
+    with connection.cursor(f"tiles_{level}", row_factory=tuple_row) as cursor:
+        cursor.execute(SQL["level"], (level,))
+        for index, hashes in cursor:
+            yield index, bytes(hashes)
+
+
+def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(SQL[statement], parameters).fetchall()
