@@ -18,6 +18,7 @@ from prov.model import ProvActivity, ProvDocument, ProvEntity, ProvGeneration, P
 from domain.errors import RefusedInput
 from domain.times import now
 from projections.engine import catch_up
+from projections.prov.check import check
 from projections.prov.document import prov_document
 from projections.prov.export import compression, shapes, unfinished
 from projections.prov.export.collection import Exporter
@@ -26,7 +27,7 @@ from projections.prov.formats import FORMATS
 from projections.prov.runs import Run
 from projections.prov.scopes import KnownRuns, Scope, bounds
 from projections.prov.validity import Validity
-from store.ledger import Ledger
+from store.ledger import Axis, Ledger
 from tests.projections.prov_histories import PID
 from tests.projections.prov_stream.conftest import ORGANISATION, Museum
 from tests.synchronisation.sync_support import curate
@@ -87,7 +88,22 @@ def test_each_bundle_is_the_document_of_its_object_and_the_top_level_tells_of_al
     assert generated == names | {collection}
     types = {str(value) for record in document.get_records(ProvActivity) for value in record.get_asserted_types()}
     assert types == {"ods:ProvenanceExport", "ods:Synchronisation", "ods:Reversal"}
-    document.unified()
+
+
+def test_every_scope_is_valid_provenance_by_the_checker(museum: Museum) -> None:
+    late = museum.events[-9]
+    for scope in (
+        Scope(source=museum.source),
+        Scope(agent=ORGANISATION),
+        *(Scope(run=run) for run in museum.runs),
+        Scope(since=late.recorded),
+        Scope(until=late.recorded),
+        Scope(since=late.occurred, until=museum.events[-1].occurred, axis=Axis.OCCURRED),
+        Scope(object_type="ods:DigitalMedia"),
+    ):
+        document = read(exported(museum.ledger, scope))
+        assert check(document) == []
+        assert list(document.bundles)
 
 
 @pytest.mark.parametrize("format_name", ["provn", "trig", "xml", "jsonld"])

@@ -17,6 +17,7 @@ from prov.model import ProvDocument
 from domain.errors import IntegrityFailure
 from domain.events import Cause, Created, DigitalObjectEvent, Tombstoned, Updated
 from projections.prov import naming
+from projections.prov.check import check
 from projections.prov.document import prov_document
 from projections.prov.stream import ObjectWriter, Told, told
 from projections.prov.validity import Validity
@@ -129,3 +130,9 @@ def test_a_document_declares_no_more_than_it_uses_and_every_bundle_only_what_is_
     within = ObjectWriter({ORCID: "Josiah Carberry"}, around=naming.VOCABULARIES).document(history)
     assert set(alone["prefix"]) - set(within["prefix"]) == set(naming.VOCABULARIES)
     assert orjson.dumps({**alone, "prefix": {}}) == orjson.dumps({**within, "prefix": {}})
+
+
+@given(part=parts())
+def test_some_versions_are_valid_provenance_by_the_checker(part: tuple[list[DigitalObjectEvent], Validity]) -> None:
+    events, validity = part
+    assert check(read(ObjectWriter().bytes(values(events), validity))) == []
