@@ -28,13 +28,13 @@ from cli.application import (
 )
 from cli.output import Output
 from domain.opends import OBJECT_TYPES
-from domain.times import end_of, start_of
+from domain.times import end_of, now, start_of
 from projections.prov.export.collection import Exporter
 from projections.prov.export.compression import COMPRESSIONS
 from projections.prov.export.export import Exported, Request, export_to_file, export_to_stream
 from projections.prov.export.shapes import SHAPES
 from projections.prov.formats import FORMATS
-from projections.prov.scopes import Scope
+from projections.prov.scopes import KnownRuns, Scope
 from sources.synchronisation.source_system import SOFTWARE
 from store.ledger import Axis, Ledger
 
@@ -75,8 +75,8 @@ def of_object(pid: PidArgument, format_: FormatOption = None, as_json: JsonOptio
     name, _ = pid_of(pid)
     with opened() as ledger:
         events = ledger.history(name)
-        names = ledger.names_in(events)
-    data = serialize(prov_document(events, names=names), format_)
+        document = prov_document(events, names=ledger.names_in(events), runs=KnownRuns(ledger, now()))
+    data = serialize(document, format_)
     out.data(data if data.endswith(b"\n") else data + b"\n")
 
 

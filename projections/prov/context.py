@@ -26,7 +26,7 @@ from domain.events import Cause, DigitalObjectEvent, Source, Tombstoned
 from domain.opends import object_iri
 from projections.prov import names as prov_names
 from projections.prov.names import DCTERMS, ODS, SCHEMA, identifier, legible, term
-from projections.prov.runs import TYPES, Run, run_id
+from projections.prov.runs import TYPES, Run, Runs, run_id
 
 IDENTIFIER = DCTERMS["identifier"]
 _ANSWERABLE = (Role.REQUESTOR, Role.PROPOSER)
@@ -41,7 +41,7 @@ class Elements:
     PROV-O cannot tell two records of one identifier apart, so a second one would be lost in TriG.
     """
 
-    def __init__(self, bundle: ProvBundle, agent_names: Mapping[str, str], runs: Mapping[str, Run]) -> None:
+    def __init__(self, bundle: ProvBundle, agent_names: Mapping[str, str], runs: Runs) -> None:
         self.bundle = bundle
         self._agent_names = agent_names
         self._runs = runs

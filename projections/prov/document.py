@@ -49,15 +49,17 @@ from domain.opends import object_iri
 from projections.prov import names as prov_names
 from projections.prov.context import IDENTIFIER, Attribute, Elements, Step, add_agents, add_cause, add_source
 from projections.prov.names import DCTERMS, ODS, RDFS, VOCABULARIES, identifier, legible, term
-from projections.prov.runs import Run
+from projections.prov.runs import Run, Runs
 from projections.prov.validity import Validity
+
+_NO_RUNS: Mapping[str, Run] = {}
 
 
 def prov_document(
     events: Sequence[DigitalObjectEvent],
     *,
     names: Mapping[str, str] = {},
-    runs: Mapping[str, Run] = {},
+    runs: Runs = _NO_RUNS,
     validity: Validity | None = None,
 ) -> ProvDocument:
     """The history of one object as W3C PROV-DM (see the module's description), all records at top level.

@@ -191,6 +191,7 @@ def plan(mapping: str) -> Name:
     return version("ods:DataMapping", pid, number)[0]
 
 
+@lru_cache(_REMEMBERED)
 def escaped(text: str) -> str:
     """``text`` as part of a local name: ASCII letters, digits and ``-``, every other byte of its UTF-8 as ``_XX``."""
     return text.translate(_ASCII_ESCAPES) if text.isascii() else _TO_ESCAPE.sub(_bytes_in_hex, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from projections.prov.naming import VOCABULARIES, Name, is_term, is_uri, legible
 
@@ -12,6 +12,8 @@ Attributes = dict[str, Any]
 """Attribute name -> value or list of values, of one record. Shared between documents and never changed once made."""
 
 Json = dict[str, Any]
+
+_Name = TypeVar("_Name")
 
 _REMEMBERED = 1024
 """Values kept of those that many events share; like attributes, they are never changed."""
@@ -132,7 +134,7 @@ class Records:
         return self._around.get(prefix) or self._prefixes.setdefault(prefix, namespace)
 
 
-def put(section: dict[str, Attributes], name: str, attributes: Attributes) -> None:
+def put(section: dict[_Name, Attributes], name: _Name, attributes: Attributes) -> None:
     """Add the element ``name``, or these attributes to those it has."""
     held = section.setdefault(name, attributes)
     if held is not attributes and held != attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 TYPES = {"sync": "Synchronisation", "revert": "Reversal"}
@@ -24,6 +25,12 @@ class Run:
     def ended(self) -> datetime | None:
         """When it finished, by a clock that may differ a little from the one that says when it started."""
         return None if self.finished is None else max(self.finished, self.started)
+
+
+class Runs(Protocol):
+    """Runs by their id: a mapping, or what looks them up when they are first needed."""
+
+    def get(self, run: str, /) -> Run | None: ...
 
 
 def run_id(text: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -140,11 +141,11 @@ class RegisteredNames:
 
 
 class KnownRuns:
-    """Runs as they were when the bounds were drawn, looked up one by one and not kept."""
+    """Runs as they were at a time, looked up one by one and not kept."""
 
-    def __init__(self, ledger: Ledger, within: Bounds) -> None:
+    def __init__(self, ledger: Ledger, as_of: datetime) -> None:
         self._ledger = ledger
-        self._within = within
+        self._as_of = as_of
 
     def get(self, run: str, /) -> Run | None:
         """The run with this id, or None."""
@@ -152,7 +153,7 @@ class KnownRuns:
             wanted = UUID(run)
         except ValueError:
             return None
-        for id_, kind, started, finished, reverts in _fetch(self._ledger, "known_run", (self._within.as_of, wanted)):
+        for id_, kind, started, finished, reverts in _fetch(self._ledger, "known_run", (self._as_of, wanted)):
             return Run(str(id_), kind, started, finished, str(reverts) if reverts else None)
         return None
 
@@ -171,24 +172,54 @@ def batches(found: Iterable[Listed]) -> Iterator[list[Listed]]:
         yield batch
 
 
-def events_of(ledger: Ledger, batch: Sequence[Listed], within: Bounds) -> Iterator[ObjectEvents]:
-    """The stored events of listed objects, in the order of the list.
+def events_in(ledger: Ledger, found: Iterable[Listed], within: Bounds) -> Iterator[ObjectEvents]:
+    """The stored events of listed objects, in the order of the list; the next batch is read meanwhile.
 
     Raises :class:`IntegrityFailure` when one is damaged, or not in the log.
     """
-    pids = [each.pid for each in batch for _ in each.versions]
-    versions = [version for each in batch for version in each.versions]
-    found: dict[str, list[Told]] = {}
-    for pid, rows in groupby(_fetch(ledger, "events_of", (pids, versions)), key=lambda row: row[0]):
-        found[pid] = [_told(ledger, RecordedEvent(*row)) for row in rows]
-    turns: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    with ThreadPoolExecutor(1, "provenance") as reader:
+        ahead: tuple[list[Listed], Future[_Rows]] | None = None
+        for batch in chain(batches(found), [None]):
+            behind = ahead
+            ahead = (batch, reader.submit(_read, ledger, batch, within)) if batch is not None else None
+            if behind is not None:
+                yield from _events(ledger, behind[0], behind[1].result())
+
+
+class _Rows(NamedTuple):
+    """What was read of a batch: rows of events, and (version, activity type) of tombstones and restores, by PID."""
+
+    events: dict[str, list[tuple[Any, ...]]]
+    turns: dict[str, list[tuple[int, str]]]
+
+
+def _read(ledger: Ledger, batch: Sequence[Listed], within: Bounds) -> _Rows:
+    wanted = [(each.pid, *bounds) for each in batch for bounds in _ranges(each.versions)]
+    rows = _Rows(defaultdict(list), defaultdict(list))
+    for row in _fetch(ledger, "events_of", [list(column) for column in zip(*wanted, strict=True)]):
+        rows.events[row[0]].append(row)
     for pid, version, topic in _fetch(ledger, "turns", ([each.pid for each in batch], within.upto)):
-        turns[pid].append((version, topic))
+        rows.turns[pid].append((version, topic))
+    return rows
+
+
+def _events(ledger: Ledger, batch: Sequence[Listed], rows: _Rows) -> Iterator[ObjectEvents]:
     for each in batch:
-        events = found.get(each.pid, [])
+        events = [_told(ledger, RecordedEvent(*row)) for row in rows.events.pop(each.pid, ())]
         if len(events) != len(each.versions):
             raise IntegrityFailure(f"{each.pid} has {len(events)} of {len(each.versions)} versions in the log")
-        yield ObjectEvents(each.pid, events, Validity.of(turns[each.pid]) if each.pid in turns else ALWAYS)
+        turns = rows.turns.get(each.pid)
+        yield ObjectEvents(each.pid, events, ALWAYS if turns is None else Validity.of(turns))
+
+
+def _ranges(versions: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Versions, in order, as ranges without gaps, each by its first and last."""
+    if versions[-1] - versions[0] == len(versions) - 1:  # nearly always
+        yield versions[0], versions[-1]
+        return
+    for _, members in groupby(enumerate(versions), key=lambda pair: pair[1] - pair[0]):
+        run = [version for _, version in members]
+        yield run[0], run[-1]
 
 
 def _told(ledger: Ledger, stored: RecordedEvent) -> Told:

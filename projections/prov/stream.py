@@ -22,8 +22,9 @@ from domain.times import from_text, to_text
 from projections.prov import naming
 from projections.prov.naming import Space, legible
 from projections.prov.prov_json import Json, Records, identifier, integer, put, qualified, term, uri
+from projections.prov.runs import Runs
 from projections.prov.stream_context import tell_agents, tell_cause, tell_source
-from projections.prov.stream_shared import Names, Runs, Shared
+from projections.prov.stream_shared import Names, Shared
 from projections.prov.stream_step import Step
 from projections.prov.validity import ALWAYS, RESTORE, TOMBSTONE, Validity
 

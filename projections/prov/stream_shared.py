@@ -11,8 +11,8 @@ from domain.opends import object_iri
 from domain.times import to_text
 from projections.prov import naming
 from projections.prov.naming import Name, legible
-from projections.prov.prov_json import Attributes, Json, identifier, qualified
-from projections.prov.runs import TYPES, Run, run_id
+from projections.prov.prov_json import Attributes, Json, identifier, put, qualified
+from projections.prov.runs import TYPES, Runs, run_id
 
 _SOFTWARE, _GENERATOR = "prov:SoftwareAgent", "Generator"
 _ANSWERABLE = ("Requestor", "Proposer")
@@ -77,12 +77,6 @@ class Names(Protocol):
     def get(self, iri: str, /) -> str | None: ...
 
 
-class Runs(Protocol):
-    """Runs by their id, likewise."""
-
-    def get(self, run: str, /) -> Run | None: ...
-
-
 class Shared:
     """What is outside the events: names of agents, and runs; and what was worked out for events so far."""
 
@@ -113,22 +107,22 @@ class Shared:
     def _cast(self, agents: _Key) -> Cast:
         software = [agent for agent in agents if agent[1] == _SOFTWARE]
         runners = [agent for agent in software if agent[2] == _GENERATOR] or software
-        elements: list[tuple[Name, Attributes]] = []
+        elements: dict[Name, Attributes] = {}
         associations: list[tuple[Name, Json, bool]] = []
         delegations: dict[tuple[Name, Name], None] = {}
         attributions: dict[Name, None] = {}
         for agent in agents:
             iri, kind, role, on_behalf_of = agent
             name = naming.agent(iri)
-            elements.append((name, self._attributes(iri, kind)))
+            put(elements, name, self._attributes(iri, kind))
             associations.append((name, qualified(f"ods:{role}"), agent in runners))
             if on_behalf_of is not None and on_behalf_of != iri:
                 responsible = naming.agent(on_behalf_of)
-                elements.append((responsible, self._attributes(on_behalf_of, None)))
+                put(elements, responsible, self._attributes(on_behalf_of, None))
                 delegations[name, responsible] = None
             if role in _ANSWERABLE and kind != _SOFTWARE:
                 attributions[name] = None
-        return Cast(tuple(elements), tuple(associations), tuple(delegations), tuple(attributions))
+        return Cast(tuple(elements.items()), tuple(associations), tuple(delegations), tuple(attributions))
 
     def _attributes(self, iri: str, kind: str | None) -> Attributes:
         attributes: Attributes = {"dcterms:identifier": identifier(iri)}

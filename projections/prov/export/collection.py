@@ -12,9 +12,8 @@ its identifier, and with it the bundles', follows from these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
@@ -22,9 +21,10 @@ import orjson
 from domain.opends import object_iri
 from projections.prov import naming
 from projections.prov.prov_json import Attributes, Json, Records, identifier, integer, put, qualified, uri
+from projections.prov.runs import Runs
 from projections.prov.scopes import Bounds, Listed, Scope
 from projections.prov.stream_context import put_informant
-from projections.prov.stream_shared import Runs, Shared
+from projections.prov.stream_shared import Shared
 
 BUNDLE_SECTIONS = ("entity", "wasGeneratedBy", "wasAttributedTo", "hadMember")
 """The sections of PROV-JSON in which each bundle has one record at the top level."""
@@ -97,7 +97,8 @@ class Collection:
         """
         bundle = self.bundle(listed.pid)
         if section == "entity":
-            subject = identifier(object_iri(listed.object_type, listed.pid))
+            iri = object_iri(listed.object_type, listed.pid)
+            subject = uri(iri) if naming.is_uri(iri) else naming.legible(iri)
             versions = integer(len(listed.versions))
             return bundle, {"prov:type": _BUNDLE, "dcterms:subject": subject, "ods:versions": versions}
         if section == "wasGeneratedBy":
@@ -105,10 +106,6 @@ class Collection:
         if section == "wasAttributedTo":
             return f"{bundle}-attribution", self._attributed(bundle)
         return f"_:member{number}", {"prov:collection": self._collection, "prov:entity": bundle}
-
-    def records(self, listed: Listed, number: int) -> Json:
-        """Everything that the top level says of one bundle, as PROV-JSON without prefixes."""
-        return {section: dict([self.record(section, listed, number)]) for section in BUNDLE_SECTIONS}
 
     def _text(self, records: Records, local: str) -> str:
         return records.text(self._space.name(local))
@@ -142,12 +139,3 @@ def _agent(records: Records, iri: str, kind: str) -> str:
     name = records.text(naming.agent(iri))
     put(records.agent, name, {"dcterms:identifier": identifier(iri), "prov:type": qualified(kind)})
     return name
-
-
-def merged(containers: Iterator[Json]) -> Json:
-    """PROV-JSON containers in one; no two have a record of the same identifier."""
-    whole: dict[str, dict[str, Any]] = {}
-    for container in containers:
-        for section, records in container.items():
-            whole.setdefault(section, {}).update(records)
-    return whole

@@ -166,22 +166,22 @@ def _blocks(
         document = b"".join(content for content, _ in found)
         yield compress(converted(document, request.format)), Cursor(versions=plan.versions)
         return
-    block = bytearray()
-    wrote, cursor = start != Cursor(), start
+    block: list[bytes] = []
+    length, wrote, cursor = 0, start != Cursor(), start
     for content, cursor in found:
-        block += content
-        if len(block) >= compression.BLOCK:
-            yield compress(bytes(block)), cursor
-            block.clear()
-            wrote = True
-    if block or not wrote:
-        yield compress(bytes(block)), cursor
+        block.append(content)
+        length += len(content)
+        if length >= compression.BLOCK:
+            yield compress(b"".join(block)), cursor
+            block, length, wrote = [], 0, True
+    if length or not wrote:
+        yield compress(b"".join(block)), cursor
 
 
 def _pieces(
     ledger: Ledger, request: Request, plan: Plan, listing: BinaryIO, start: Cursor
 ) -> Iterator[tuple[bytes, Cursor]]:
-    runs = KnownRuns(ledger, plan.within)
+    runs = KnownRuns(ledger, plan.within.as_of)
     named = runs_in(ledger, request.scope, plan.within)
     collection = Collection(request.scope, plan.within, request.exporter, plan.objects, plan.versions, named, runs)
     around = None if request.format == "jsonl" else collection.around

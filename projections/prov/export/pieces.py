@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, tee
 from typing import BinaryIO, NamedTuple
 
 import orjson
 
 from projections.prov.export.shapes import Item, Part
-from projections.prov.scopes import Bounds, Listed, batches, events_of
+from projections.prov.scopes import Bounds, Listed, events_in
 from store.ledger import Ledger
+
+_CHUNK = 500
 
 
 class Cursor(NamedTuple):
@@ -35,7 +38,7 @@ def write_list(stream: BinaryIO, found: Iterable[Listed]) -> tuple[int, int]:
     """Write what an export will tell, a JSON line an object; returns how many objects and versions."""
     objects = versions = 0
     for each in found:
-        stream.write(_line(each))
+        stream.write(orjson.dumps(list(each), option=orjson.OPT_APPEND_NEWLINE))
         objects += 1
         versions += len(each.versions)
     stream.flush()
@@ -56,26 +59,25 @@ def pieces(ledger: Ledger, within: Bounds, parts: list[Part], listing: BinaryIO,
             yield Piece(part.opening(), cursor)
         if part.piece is not None:
             listing.seek(cursor.offset)
-            for item in _items(ledger, within, listing, cursor.done, with_events=part.with_events):
-                listed = item.listed
-                told = len(listed.versions) if part.with_events else 0
-                cursor = Cursor(number, item.number, cursor.offset + len(_line(listed)), cursor.versions + told)
-                yield Piece(part.piece(item), cursor)
+            for items in _items(ledger, within, listing, cursor.done, with_events=part.with_events):
+                told = sum(len(item.listed.versions) for item in items) if part.with_events else 0
+                offset = cursor.offset + sum(item.length for item in items)
+                cursor = Cursor(number, items[-1].number, offset, cursor.versions + told)
+                yield Piece(part.piece(items), cursor)
         cursor = Cursor(number + 1, versions=cursor.versions)
         yield Piece(part.closing, cursor)
 
 
-def _line(listed: Listed) -> bytes:
-    return orjson.dumps(list(listed), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _items(ledger: Ledger, within: Bounds, listing: BinaryIO, done: int, *, with_events: bool) -> Iterator[Item]:
-    found = (Listed(*orjson.loads(line)) for line in listing)
+def _items(
+    ledger: Ledger, within: Bounds, listing: BinaryIO, done: int, *, with_events: bool
+) -> Iterator[Sequence[Item]]:
+    """Objects one by one with their events, many at a time without."""
+    numbered = enumerate(listing, done + 1)
+    items: Iterator[Item] = (Item(number, Listed(*orjson.loads(line)), len(line)) for number, line in numbered)
     if not with_events:
-        for number, listed in enumerate(found, done + 1):
-            yield Item(number, listed)
+        while chunk := list(islice(items, _CHUNK)):
+            yield chunk
         return
-    for batch in batches(found):
-        for listed, events in zip(batch, events_of(ledger, batch, within), strict=True):
-            done += 1
-            yield Item(done, listed, events)
+    items, ahead = tee(items)
+    for item, events in zip(items, events_in(ledger, (item.listed for item in ahead), within), strict=True):
+        yield (item._replace(events=events),)

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import orjson
 
@@ -35,21 +35,24 @@ MOST_VERSIONS_CONVERTED = 10_000
 """The formats that can only be written from a document in memory are refused above this."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """One object of an export: its place in the list, from 1, and its events where a part tells them."""
+class Item(NamedTuple):
+    """One object of an export: its place in the list, from 1; the length of its line there; its events, if told."""
 
     number: int
     listed: Listed
+    length: int
     events: ObjectEvents | None = None
 
 
 @dataclass(frozen=True)
 class Part:
-    """One pass over the list of objects; without ``piece``, none: ``opening`` is all there is."""
+    """One pass over the list of objects; without ``piece``, none: ``opening`` is all there is.
+
+    ``piece`` is given objects one by one ``with_events``, and some hundred at a time without.
+    """
 
     opening: Callable[[], bytes]
-    piece: Callable[[Item], bytes] | None = None
+    piece: Callable[[Sequence[Item]], bytes] | None = None
     closing: bytes = b""
     with_events: bool = False
 
@@ -79,8 +82,8 @@ class JsonLines(Shape):
     def parts(self) -> list[Part]:
         return [Part(bytes, self._line, with_events=True)]
 
-    def _line(self, item: Item) -> bytes:
-        return orjson.dumps(self._document(item), option=orjson.OPT_APPEND_NEWLINE)
+    def _line(self, items: Sequence[Item]) -> bytes:
+        return b"".join(orjson.dumps(self._document(item), option=orjson.OPT_APPEND_NEWLINE) for item in items)
 
 
 class Json_(Shape):  # noqa: N801 - the format's own name is taken
@@ -102,21 +105,21 @@ class Json_(Shape):  # noqa: N801 - the format's own name is taken
     def _head(self) -> bytes:
         return b"{" + _member("prefix", self.collection.around) + b',\n"bundle":{'
 
-    def _bundle(self, item: Item) -> bytes:
-        name = self.collection.bundle(item.listed.pid)
-        return (b"," if item.number > 1 else b"") + b"\n" + _member(name, self._document(item))
+    def _bundle(self, items: Sequence[Item]) -> bytes:
+        found = {self.collection.bundle(item.listed.pid): self._document(item) for item in items}
+        return (b",\n" if items[0].number > 1 else b"\n") + _members(found)
 
     @staticmethod
     def _section(section: str, fixed: Json) -> Callable[[], bytes]:
         # A section's fixed records, of which there is one at least but for the members, come before the bundles'.
-        return lambda: b",\n" + _member(section, fixed).removesuffix(b"}")
+        return lambda: b",\n" + orjson.dumps(section) + b":{" + _members(fixed)
 
-    def _record(self, section: str) -> Callable[[Item], bytes]:
+    def _record(self, section: str) -> Callable[[Sequence[Item]], bytes]:
         alone = section not in self.collection.fixed
 
-        def piece(item: Item) -> bytes:
-            name, attributes = self.collection.record(section, item.listed, item.number)
-            return (b"" if alone and item.number == 1 else b",") + _member(name, attributes)
+        def piece(items: Sequence[Item]) -> bytes:
+            found = dict([self.collection.record(section, item.listed, item.number) for item in items])
+            return (b"" if alone and items[0].number == 1 else b",") + _members(found)
 
         return piece
 
@@ -129,8 +132,12 @@ class _Converted(Shape):
         used = {prefix: iri for prefix, iri in self.collection.around.items() if f'"{prefix}:' in text}
         return read_json({"prefix": used, **container})
 
-    def _bundled(self, item: Item) -> Json:
-        return {"bundle": {self.collection.bundle(item.listed.pid): self._document(item)}}
+    def _bundled(self, items: Sequence[Item]) -> Json:
+        return {"bundle": {self.collection.bundle(item.listed.pid): self._document(item) for item in items}}
+
+    def _records(self, items: Sequence[Item]) -> Json:
+        found = [(item.listed, item.number) for item in items]
+        return {section: dict(self.collection.record(section, *each) for each in found) for section in BUNDLE_SECTIONS}
 
 
 class ProvN(_Converted):
@@ -138,7 +145,7 @@ class ProvN(_Converted):
 
     def parts(self) -> list[Part]:
         return [
-            Part(self._head, lambda item: self._lines(self.collection.records(item.listed, item.number))),
+            Part(self._head, lambda items: self._lines(self._records(items))),
             Part(bytes, self._bundle, b"endDocument\n", with_events=True),
         ]
 
@@ -149,9 +156,8 @@ class ProvN(_Converted):
     def _lines(self, container: Json) -> bytes:
         return "".join(f"  {record.get_provn()}\n" for record in self._read(container).get_records()).encode()
 
-    def _bundle(self, item: Item) -> bytes:
-        (bundle,) = self._read(self._bundled(item)).bundles
-        return f"  {bundle.get_provn(1)}\n".encode()
+    def _bundle(self, items: Sequence[Item]) -> bytes:
+        return "".join(f"  {bundle.get_provn(1)}\n" for bundle in self._read(self._bundled(items)).bundles).encode()
 
 
 class TriG(_Converted):
@@ -160,9 +166,9 @@ class TriG(_Converted):
     def parts(self) -> list[Part]:
         return [Part(lambda: self._trig(self.collection.fixed), self._piece, with_events=True)]
 
-    def _piece(self, item: Item) -> bytes:
+    def _piece(self, items: Sequence[Item]) -> bytes:
         # One graph each: rdflib writes several in no fixed order.
-        return self._trig(self.collection.records(item.listed, item.number)) + self._trig(self._bundled(item))
+        return self._trig(self._records(items)) + b"".join(self._trig(self._bundled([item])) for item in items)
 
     def _trig(self, container: Json) -> bytes:
         from projections.prov.formats import serialize
@@ -213,6 +219,10 @@ def read_json(container: Json) -> ProvDocument:
     document = ProvDocument.deserialize(content=orjson.dumps(container), format="json")
     assert isinstance(document, ProvDocument)
     return document
+
+
+def _members(records: Json) -> bytes:
+    return orjson.dumps(records)[1:-1]
 
 
 def _member(name: str, value: object) -> bytes:

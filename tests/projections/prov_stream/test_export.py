@@ -25,7 +25,7 @@ from projections.prov.export.collection import Exporter
 from projections.prov.export.export import Exported, Request, export_to_file, export_to_stream
 from projections.prov.formats import FORMATS
 from projections.prov.runs import Run
-from projections.prov.scopes import KnownRuns, Scope, bounds
+from projections.prov.scopes import KnownRuns, Scope
 from projections.prov.validity import Validity
 from store.ledger import Axis, Ledger
 from tests.projections.prov_histories import PID
@@ -59,8 +59,8 @@ def read(content: bytes, format_name: str = "json") -> ProvDocument:
     return document
 
 
-def known(museum: Museum, scope: Scope) -> dict[str, Run]:
-    runs = KnownRuns(museum.ledger, bounds(museum.ledger, scope, now()))
+def known(museum: Museum) -> dict[str, Run]:
+    runs = KnownRuns(museum.ledger, now())
     return {run: found for run in museum.runs if (found := runs.get(run)) is not None}
 
 
@@ -70,7 +70,7 @@ def test_each_bundle_is_the_document_of_its_object_and_the_top_level_tells_of_al
     document = read(content)
     assert not list(validator_for(SCHEMA)(SCHEMA).iter_errors(json.loads(content)))
     documents = [
-        prov_document(events, names=museum.ledger.names_in(events), runs=known(museum, scope))
+        prov_document(events, names=museum.ledger.names_in(events), runs=known(museum))
         for events in museum.histories().values()
         if events[0].object_type not in ("ods:SourceSystem", "ods:DataMapping")
     ]
@@ -125,7 +125,7 @@ def test_each_line_of_json_lines_is_a_document_of_its_own(museum: Museum) -> Non
         chosen = [event for event in whole if event.activity.cause and event.activity.cause.id == museum.runs[2]]
         validity = Validity.of((event.originator_version, event.activity_type) for event in whole)
         names = museum.ledger.names_in(chosen)
-        assert document == prov_document(chosen, names=names, runs=known(museum, scope), validity=validity)
+        assert document == prov_document(chosen, names=names, runs=known(museum), validity=validity)
     assert len(lines) == len(list(read(exported(museum.ledger, scope)).bundles))
 
 

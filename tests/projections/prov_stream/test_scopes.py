@@ -92,15 +92,14 @@ def test_what_is_read_of_some_versions_is_what_the_whole_history_says_of_them(mu
         Scope(object_type="ods:DigitalSpecimen", since=museum.events[-9].recorded),
     ):
         within = scopes.bounds(museum.ledger, scope, now())
-        for batch in scopes.batches(scopes.listed(museum.ledger, scope, within)):
-            for read in scopes.events_of(museum.ledger, batch, within):
-                history = histories[read.pid]
-                events = [history[each.value["version"] - 1] for each in read.events]
-                whole = Validity.of((event.originator_version, event.activity_type) for event in history)
-                assert read.validity == whole
-                for event, each in zip(events, read.events, strict=True):
-                    assert each._replace(value={**each.value, "patch": event.patch}) == told(event)
-                prov_document(events, validity=read.validity).unified()
+        for read in scopes.events_in(museum.ledger, scopes.listed(museum.ledger, scope, within), within):
+            history = histories[read.pid]
+            events = [history[each.value["version"] - 1] for each in read.events]
+            whole = Validity.of((event.originator_version, event.activity_type) for event in history)
+            assert read.validity == whole
+            for event, each in zip(events, read.events, strict=True):
+                assert each._replace(value={**each.value, "patch": event.patch}) == told(event)
+            prov_document(events, validity=read.validity).unified()
 
 
 def test_until_a_recorded_time_an_object_is_told_as_it_was_then(museum: Museum) -> None:
@@ -109,8 +108,7 @@ def test_until_a_recorded_time_an_object_is_told_as_it_was_then(museum: Museum) 
     within = scopes.bounds(museum.ledger, scope, now())
     (validity,) = [
         read.validity
-        for batch in scopes.batches(scopes.listed(museum.ledger, scope, within))
-        for read in scopes.events_of(museum.ledger, batch, within)
+        for read in scopes.events_in(museum.ledger, scopes.listed(museum.ledger, scope, within), within)
         if read.pid == tombstone.originator_id
     ]
     assert validity.withdrawn_by == tombstone.originator_version
@@ -127,4 +125,4 @@ def test_a_version_that_is_not_in_the_log_is_missed(museum: Museum) -> None:
     first = next(scopes.listed(museum.ledger, scope, within))
     more = first._replace(versions=[*first.versions, first.versions[-1] + 1])
     with pytest.raises(IntegrityFailure, match=first.pid):
-        list(scopes.events_of(museum.ledger, [more], within))
+        list(scopes.events_in(museum.ledger, [more], within))
