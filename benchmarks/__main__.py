@@ -17,6 +17,7 @@ from rich.table import Table
 
 from audit.verify import verify
 from benchmarks.museum import write_archive
+from benchmarks.provenance import provenance
 from projections.collection import collection
 from projections.engine import catch_up, rebuild
 from projections.object_reading import history
@@ -73,6 +74,7 @@ def _measure(ledger: Ledger, first: Path, second: Path) -> None:
     console = Console()
     console.print(table)
     console.print(_reads(ledger, source.pid))
+    console.print(provenance(ledger))
 
 
 def _reads(ledger: Ledger, source: str) -> Table:

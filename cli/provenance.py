@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cli.application import REFUSED, JsonOption, PidArgument, app, opened, output, pid_of
+from cli.application import (
+    REFUSED,
+    AxisOption,
+    JsonOption,
+    PidArgument,
+    agent_of,
+    app,
+    caught_up,
+    moment,
+    opened,
+    output,
+    pid_of,
+    run_of,
+    source_of,
+)
+from cli.output import Output
+from domain.opends import OBJECT_TYPES
+from domain.times import end_of, now, start_of
+from projections.prov.export.collection import Exporter
+from projections.prov.export.compression import COMPRESSIONS
+from projections.prov.export.export import Exported, Request, export_to_file, export_to_stream
+from projections.prov.export.shapes import SHAPES
 from projections.prov.formats import FORMATS
+from projections.prov.scopes import KnownRuns, Scope
+from sources.synchronisation.source_system import SOFTWARE
+from store.ledger import Axis, Ledger
 
 OF_OBJECT = "object"
 
@@ -25,7 +51,9 @@ class ProvCommands(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-prov = typer.Typer(cls=ProvCommands, no_args_is_help=True, help="W3C PROV of one object: prov PID; prov check FILE.")
+prov = typer.Typer(
+    cls=ProvCommands, no_args_is_help=True, help="W3C PROV of one object: prov PID; prov export; prov check FILE."
+)
 app.add_typer(prov, name="prov")
 
 FormatOption = Annotated[
@@ -47,8 +75,8 @@ def of_object(pid: PidArgument, format_: FormatOption = None, as_json: JsonOptio
     name, _ = pid_of(pid)
     with opened() as ledger:
         events = ledger.history(name)
-        names = ledger.names_in(events)
-    data = serialize(prov_document(events, names=names), format_)
+        document = prov_document(events, names=ledger.names_in(events), runs=KnownRuns(ledger, now()))
+    data = serialize(document, format_)
     out.data(data if data.endswith(b"\n") else data + b"\n")
 
 
@@ -89,3 +117,107 @@ def check(
 def _known(format_: str) -> None:
     if format_ not in FORMATS:
         raise typer.BadParameter("must be one of " + ", ".join(FORMATS), param_hint="--format")
+
+
+@prov.command()
+def export(
+    file: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="File to write, or - for standard output.")
+    ],
+    source: Annotated[str | None, typer.Option("--source", help="Of the records of this source system.")] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", help="Of what this agent took part in, or others did on its behalf.")
+    ] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Of what this run did.")] = None,
+    object_type: Annotated[
+        str | None, typer.Option("--type", help="Of objects of this type, such as ods:DigitalSpecimen.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="Of records whose natural key at their source begins so.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="From this time, or from the beginning of this day (UTC).")] = None,
+    until: Annotated[str | None, typer.Option(help="Until this time, or the end of this day (UTC).")] = None,
+    axis: AxisOption = Axis.RECORDED,
+    format_: Annotated[str, typer.Option("--format", help="One of: " + ", ".join(SHAPES) + ".")] = "json",
+    compress: Annotated[str | None, typer.Option("--compress", help="gzip or zstd.")] = None,
+    organisation: Annotated[
+        str | None, typer.Option("--organisation", help="ROR or other IRI of who answers for the export.")
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Do not go on with an interrupted export of the same file.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the W3C PROV of all versions that meet every condition given; interrupted, the same command goes on."""
+    out = output(as_json)
+    if format_ not in SHAPES:
+        raise typer.BadParameter("must be one of " + ", ".join(SHAPES), param_hint="--format")
+    if compress not in COMPRESSIONS:
+        raise typer.BadParameter("must be gzip or zstd", param_hint="--compress")
+    if object_type is not None and object_type not in OBJECT_TYPES:
+        raise typer.BadParameter("must be one of " + ", ".join(OBJECT_TYPES), param_hint="--type")
+    if compress and str(file) == "-" and sys.stdout.isatty():
+        raise typer.BadParameter("compressed bytes are nothing for a terminal", param_hint="--compress")
+    if all(given is None for given in (source, agent, run, object_type, key, since, until)):
+        raise typer.BadParameter("say of what: --source, --agent, --run, --type, --key, --since or --until")
+    begin, end = moment(since, start_of, "--since"), moment(until, end_of, "--until")
+    if begin and end and end < begin:
+        raise typer.BadParameter("is before --since", param_hint="--until")
+    named = {
+        "agent": _iri(agent, "--agent"),
+        "run": str(run_of(run)) if run is not None else None,
+        "object_type": object_type,
+        "key_prefix": key,
+        "since": begin,
+        "until": end,
+        "axis": axis,
+    }
+    exporter = Exporter(SOFTWARE, _iri(organisation, "--organisation"))
+    with opened() as ledger:
+        caught_up(ledger, out)
+        of_source = source_of(ledger, source).pid if source is not None else None
+        request = Request(Scope(source=of_source, **named), format_, exporter, compress)
+        with out.progress("export", "versions") as tick:
+            found = _exported(ledger, request, file, out, tick, anew=anew)
+    if str(file) == "-":
+        return
+    if out.as_json:
+        out.value({"file": str(file), **_summary(found), **request.to_json()})
+    else:
+        gone_on = ", going on where it was interrupted" if found.resumed else ""
+        out.say(
+            f"wrote {found.versions} versions of {found.objects} objects, up to position {found.position}, "
+            f"to {file}{gone_on}"
+        )
+
+
+def _iri(text: str | None, option: str) -> str | None:
+    """The IRI of an agent given as an ORCID or IRI; anything else is a usage error."""
+    if text is None:
+        return None
+    try:
+        found = agent_of(text)
+    except typer.BadParameter as error:
+        raise typer.BadParameter(error.message, param_hint=option) from None
+    return found.id if found else None
+
+
+def _exported(
+    ledger: Ledger, request: Request, file: Path, out: Output, tick: Callable[[int, int], None], *, anew: bool
+) -> Exported:
+    if str(file) == "-":
+        return export_to_stream(ledger, request, out.data, tick)
+    if file.exists() and not file.is_file():
+        with file.open("wb") as stream:  # a device or pipe is written to, never replaced
+            return export_to_stream(ledger, request, stream.write, tick)
+    return export_to_file(ledger, request, file, tick, anew=anew)
+
+
+def _summary(found: Exported) -> dict[str, Any]:
+    return {
+        "objects": found.objects,
+        "versions": found.versions,
+        "position": found.position,
+        "bytes": found.size,
+        "resumed": found.resumed,
+    }

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from prov.identifier import Namespace, QualifiedName
-from prov.model import PROV, PROV_LABEL, PROV_ROLE, PROV_TYPE, ProvBundle, ProvRecord
+from prov.model import (
+    PROV,
+    PROV_ATTR_ENDTIME,
+    PROV_ATTR_STARTTIME,
+    PROV_LABEL,
+    PROV_ROLE,
+    PROV_TYPE,
+    ProvBundle,
+    ProvRecord,
+)
 
 from domain import pid
 from domain.agents import AgentKind, Role
@@ -16,6 +26,7 @@ from domain.events import Cause, DigitalObjectEvent, Source, Tombstoned
 from domain.opends import object_iri
 from projections.prov import names as prov_names
 from projections.prov.names import DCTERMS, ODS, SCHEMA, identifier, legible, term
+from projections.prov.runs import TYPES, Run, Runs, run_id
 
 IDENTIFIER = DCTERMS["identifier"]
 _ANSWERABLE = (Role.REQUESTOR, Role.PROPOSER)
@@ -30,9 +41,11 @@ class Elements:
     PROV-O cannot tell two records of one identifier apart, so a second one would be lost in TriG.
     """
 
-    def __init__(self, bundle: ProvBundle, agent_names: Mapping[str, str]) -> None:
+    def __init__(self, bundle: ProvBundle, agent_names: Mapping[str, str], runs: Runs) -> None:
         self.bundle = bundle
         self._agent_names = agent_names
+        self._runs = runs
+        self._known_runs: set[QualifiedName] = set()
         self._records: dict[QualifiedName, ProvRecord] = {}
         self._pairs: set[tuple[QualifiedName, QualifiedName]] = set()
 
@@ -53,6 +66,25 @@ class Elements:
             label = legible(self._agent_names[iri])
             attributes += [(PROV_LABEL, label), (SCHEMA["name"], label)]
         return self._add(self.bundle.agent, prov_names.agent(iri), attributes)
+
+    def informant(self, id: str) -> QualifiedName:  # noqa: A002 - the field's own name
+        """The activity or run ``id``, with what is known of it if it is a run."""
+        name, real = prov_names.activity(id)
+        self.activity(name, (IDENTIFIER, identifier(real)))
+        run = self._runs.get(run_id(id))
+        if run is not None and name not in self._known_runs:
+            self._known_runs.add(name)
+            self._run(name, run)
+        return name
+
+    def _run(self, name: QualifiedName, run: Run) -> None:
+        times = ((PROV_ATTR_STARTTIME, run.started), (PROV_ATTR_ENDTIME, run.ended))
+        known = [(which, moment.astimezone(UTC)) for which, moment in times if moment is not None]
+        self.activity(name, *known, (PROV_TYPE, ODS[TYPES[run.kind]]))
+        if run.reverts is not None:
+            reverted, real = prov_names.activity(run.reverts)
+            self.activity(reverted, (IDENTIFIER, identifier(real)))
+            self.bundle.communication(name, reverted, name.namespace["reverts"])
 
     def specialization(self, specific: QualifiedName, general: QualifiedName) -> None:
         """``specializationOf``, once."""
@@ -78,7 +110,8 @@ class Elements:
 class Step:
     """One event while it is told: its activity, and the version and generation it made.
 
-    ``own`` is the namespace of what the store names about the object of the event.
+    ``own`` is the namespace of what the store names about the object of the event; ``used`` gathers
+    the numbers of the object's versions that are used.
     """
 
     event: DigitalObjectEvent
@@ -87,6 +120,12 @@ class Step:
     activity: QualifiedName
     version: QualifiedName
     generation: QualifiedName
+    used: set[int]
+
+    def earlier(self, number: int) -> QualifiedName:
+        """An earlier version of the same object, to be used."""
+        self.used.add(number)
+        return self.own[f"v{number}"]
 
     def relation(self, what: str) -> QualifiedName:
         """The identifier of a relation that this event states; no other event can have it."""
@@ -162,22 +201,21 @@ def add_cause(step: Step) -> None:
     if cause is None:
         return
     kind, relation = (ODS["causeKind"], legible(cause.kind)), step.relation("cause")
-    used, informant = _causing_entity(step, cause), _causing_activity(cause)
+    used = _causing_entity(step, cause)
     if used is not None:
         elements.bundle.usage(step.activity, used, None, relation, [(PROV_ROLE, ODS["Cause"]), kind])
-    elif informant is not None and informant[0] != step.activity:
-        name = elements.activity(informant[0], (IDENTIFIER, identifier(informant[1])))
+    elif _is_activity(cause) and prov_names.activity(cause.id)[0] != step.activity:
+        name = elements.informant(cause.id)
         elements.bundle.communication(step.activity, name, relation, [(PROV_TYPE, ODS["Cause"]), kind])
     else:
         elements.activity(step.activity, kind, (ODS["cause"], legible(cause.id)))
 
 
-def _causing_activity(cause: Cause) -> tuple[QualifiedName, str] | None:
-    """The activity that ``cause`` names: a run by whatever id, any other by its UUID."""
+def _is_activity(cause: Cause) -> bool:
+    """Whether ``cause`` names an activity: a run by whatever id, any other by its UUID."""
     if _parsed(cause.id) is not None:
-        return None
-    name, real = prov_names.activity(cause.id)
-    return (name, real) if cause.kind in _RUNS or real.startswith("urn:uuid:") else None
+        return False
+    return cause.kind in _RUNS or prov_names.activity(cause.id)[1].startswith("urn:uuid:")
 
 
 def _causing_entity(step: Step, cause: Cause) -> QualifiedName | None:
@@ -191,8 +229,7 @@ def _causing_entity(step: Step, cause: Cause) -> QualifiedName | None:
     cause_pid, number = parsed
     if cause_pid == step.event.originator_id:
         # The object itself says nothing, and a version that is not there yet was not used.
-        earlier = number is not None and number < step.event.originator_version
-        return step.own[f"v{number}"] if earlier else None
+        return step.earlier(number) if number is not None and number < step.event.originator_version else None
     object_type = "ods:Annotation" if cause.kind == "annotation" else step.event.object_type
     iri = object_iri(object_type, cause_pid)
     whole = step.elements.entity(prov_names.thing(iri), (PROV_TYPE, term(object_type)), (IDENTIFIER, identifier(iri)))

@@ -6,7 +6,15 @@ What each event says
     ran it; ``actedOnBehalfOf`` within the activity; ``wasAttributedTo`` the persons and organisations that requested or
     proposed. A source record is ``used`` and a primary source, and a member of its archive; a tombstone uses the
     archive only, because the record is what it did not find there. A cause is ``wasInformedBy`` (a run, another
-    activity) or ``used`` (a version).
+    activity) or ``used`` (a version). A run, where it is known, has its type and times, and a reversal
+    ``wasInformedBy`` the run it reverts.
+
+Reversals
+    What an undone version asserted never held; but it was asserted, and other versions were derived from it, so it is
+    not invalidated: PROV would then forbid to use it, and an entity is invalidated once, while a version may be taken
+    back twice. The activity that undoes says ``ods:undoes`` k, the first of the versions from k up to the one before
+    its own that it takes back, and ``used`` version k as ``ods:FirstUndone``. The revisions in between lead from there
+    to the version it used anyway, so that a reversal costs the same however much it takes back.
 
 Tombstones and restoring
     An entity is invalidated once, and is neither used nor has specialisations after. So the tombstone version, which
@@ -16,9 +24,15 @@ Tombstones and restoring
     specialisations of. These statements stay true for ever. The object itself is invalidated only by a tombstone that
     still stands: that one statement is an account as of the last event, and a restore withdraws it.
 
+Some versions only
+    What an agent or a run did to an object is told with what it used: a version that is used and not told itself is an
+    entity with its identifier, and nothing else is said about it.
+
 Times
     Generation, invalidation and the use of version n-1 happen when the store records the event, under its own clock.
     An asserted start or end that contradicts that clock is widened to it: ``start <= recorded <= end``.
+
+:mod:`projections.prov.stream` says the same faster, and is tested against this module.
 """
 
 from __future__ import annotations
@@ -27,49 +41,64 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from prov.identifier import QualifiedName
-from prov.model import PROV_ATTR_ENDTIME, PROV_ATTR_STARTTIME, PROV_TYPE, ProvBundle, ProvDocument
+from prov.model import PROV_ATTR_ENDTIME, PROV_ATTR_STARTTIME, PROV_ROLE, PROV_TYPE, ProvBundle, ProvDocument
 
 from domain.errors import IntegrityFailure
-from domain.events import Created, DigitalObjectEvent, Restored, Tombstoned
+from domain.events import Created, DigitalObjectEvent
 from domain.opends import object_iri
 from projections.prov import names as prov_names
 from projections.prov.context import IDENTIFIER, Attribute, Elements, Step, add_agents, add_cause, add_source
 from projections.prov.names import DCTERMS, ODS, RDFS, VOCABULARIES, identifier, legible, term
+from projections.prov.runs import Run, Runs
+from projections.prov.validity import Validity
+
+_NO_RUNS: Mapping[str, Run] = {}
 
 
-def prov_document(events: Sequence[DigitalObjectEvent], *, names: Mapping[str, str] = {}) -> ProvDocument:
-    """The whole history of one object as W3C PROV-DM (see the module's description), all records at top level.
+def prov_document(
+    events: Sequence[DigitalObjectEvent],
+    *,
+    names: Mapping[str, str] = {},
+    runs: Runs = _NO_RUNS,
+    validity: Validity | None = None,
+) -> ProvDocument:
+    """The history of one object as W3C PROV-DM (see the module's description), all records at top level.
 
-    ``events`` are all its events from version 1 on, in order, with position and recorded time;
-    ``names`` gives names of agents by identifier, from the register outside the events. The
-    document satisfies PROV-CONSTRAINTS and is the same, read back, in every format of
-    :data:`projections.prov.formats.FORMATS`.
+    ``events`` are all its events from version 1 on, in order, with position and recorded time. With
+    ``validity``, the periods of the whole history, they may be any of them, in order.
+    ``names`` gives names of agents by identifier, from the register outside the events; ``runs``
+    what is known of runs by their id. The document satisfies PROV-CONSTRAINTS and is the same, read
+    back, in every format of :data:`projections.prov.formats.FORMATS`.
 
     Raises :class:`IntegrityFailure` when the events are not such a history.
     """
-    _check(events)
+    _check(events, whole=validity is None)
     document = ProvDocument()
     for vocabulary in VOCABULARIES:
         document.add_namespace(vocabulary)
-    history = _History(document, events, names)
+    if validity is None:
+        validity = Validity.of((event.originator_version, event.activity_type) for event in events)
+    history = _History(document, events, Elements(document, names, runs), validity)
     for event in events:
         history.tell(event)
     history.close()
     return document
 
 
-def _check(events: Sequence[DigitalObjectEvent]) -> None:
-    if not events or not isinstance(events[0], Created):
+def _check(events: Sequence[DigitalObjectEvent], *, whole: bool) -> None:
+    if not events or (whole and not isinstance(events[0], Created)):
         raise IntegrityFailure("a history begins with the event that created the object")
     first = events[0]
+    before = 0
     for number, event in enumerate(events, 1):
         place = f"event {number} of the history of {first.originator_id}"
         if (event.originator_id, event.object_type) != (first.originator_id, first.object_type):
             raise IntegrityFailure(f"{place} is about {event.object_type} {event.originator_id}")
-        if event.originator_version != number:
+        if event.originator_version != number if whole else event.originator_version <= before:
             raise IntegrityFailure(f"{place} makes version {event.originator_version}")
         if event.position is None or event.recorded is None:
             raise IntegrityFailure(f"{place} has no position in the ledger; only recorded events have provenance")
+        before = event.originator_version
     if len({event.activity.id for event in events}) != len(events):
         raise IntegrityFailure(f"two events of {first.originator_id} have the same activity id")
 
@@ -77,51 +106,59 @@ def _check(events: Sequence[DigitalObjectEvent]) -> None:
 class _History:
     """Writes the records of one object's events into a document or bundle."""
 
-    def __init__(self, bundle: ProvBundle, events: Sequence[DigitalObjectEvent], names: Mapping[str, str]) -> None:
+    def __init__(
+        self, bundle: ProvBundle, events: Sequence[DigitalObjectEvent], elements: Elements, validity: Validity
+    ) -> None:
         first = events[0]
         self.bundle = bundle
-        self.elements = Elements(bundle, names)
-        iri = object_iri(first.object_type, first.originator_id)
-        self.own = prov_names.fragment(iri)
+        self.elements = elements
+        self.validity = validity
+        self.iri = object_iri(first.object_type, first.originator_id)
+        self.own = prov_names.fragment(self.iri)
         self.object = self.elements.entity(
-            prov_names.thing(iri), (PROV_TYPE, term(first.object_type)), (IDENTIFIER, identifier(iri))
+            prov_names.thing(self.iri), (PROV_TYPE, term(first.object_type)), (IDENTIFIER, identifier(self.iri))
         )
-        self.was_withdrawn = any(isinstance(event, Tombstoned) for event in events)
-        self.periods = 0
-        self.valid = False
-        self.withdrawal: tuple[QualifiedName, datetime, QualifiedName] | None = None
+        self.told: set[int] = set()
+        self.used: set[int] = set()
 
     def tell(self, event: DigitalObjectEvent) -> None:
         """Add what ``event`` says; events come in version order."""
-        recorded = _recorded(event)
+        number, recorded = event.originator_version, _recorded(event)
         step = Step(
             event,
             self.elements,
             self.own,
             activity=self._activity(event),
-            version=self.own[f"v{event.originator_version}"],
-            generation=self.own[f"v{event.originator_version}-generation"],
+            version=self.own[f"v{number}"],
+            generation=self.own[f"v{number}-generation"],
+            used=self.used,
         )
-        if not self.valid and isinstance(event, Created | Restored):
-            self._validity_begins(step)
+        self.told.add(number)
+        if self.validity.was_withdrawn and self.validity.begins(number):
+            begin = step.relation("validity-begins")
+            self.bundle.generation(self._period(number), step.activity, recorded, begin)
         self._version(step)
         self.bundle.generation(step.version, step.activity, recorded, step.generation)
-        if event.originator_version > 1:
-            previous, usage = self.own[f"v{event.originator_version - 1}"], step.relation("usage")
+        if number > 1:
+            previous, usage = step.earlier(number - 1), step.relation("usage")
             self.bundle.usage(step.activity, previous, recorded, usage)
             self.bundle.revision(
                 step.version, previous, step.activity, step.generation, usage, step.relation("revision")
             )
+        if event.undoes is not None:
+            role = [(PROV_ROLE, ODS["FirstUndone"])]
+            undone = step.earlier(event.undoes)
+            self.bundle.usage(step.activity, undone, recorded, step.relation("undone-usage"), role)
         add_source(step)
         add_agents(step)
         add_cause(step)
-        if self.valid and isinstance(event, Tombstoned):
+        if self.validity.ended_by(number) is not None:
             self._validity_ends(step)
 
     def close(self) -> None:
-        """Add what only the whole history tells: that the object is withdrawn at its end."""
-        if self.withdrawal is not None:
-            self.bundle.invalidation(self.object, *self.withdrawal)
+        """Add the versions that are used and not told."""
+        for number in sorted(self.used - self.told):
+            self.elements.entity(self.own[f"v{number}"], (IDENTIFIER, identifier(f"{self.iri}/{number}")))
 
     def _activity(self, event: DigitalObjectEvent) -> QualifiedName:
         asserted, recorded = event.activity, _recorded(event)
@@ -134,6 +171,8 @@ class _History:
             (ODS["streamPosition"], event.position),
             (ODS["occurred"], _utc(event.occurred)),
         ]
+        if event.undoes is not None:
+            attributes.append((ODS["undoes"], event.undoes))
         if asserted.comment is not None:
             attributes.append((RDFS["comment"], legible(asserted.comment)))
         return self.elements.activity(name, *attributes)
@@ -148,30 +187,25 @@ class _History:
             (ODS["contentDigest"], f"sha256:{event.digest}"),
             (DCTERMS["conformsTo"], identifier(event.schema)),
         )
-        if not self.valid or isinstance(event, Tombstoned):
+        if self.validity.period(event.originator_version) is None:
             self.bundle.alternate(step.version, self.object)
             return
         self.elements.specialization(step.version, self.object)
-        if self.was_withdrawn:
-            self.elements.specialization(step.version, self._period)
+        if self.validity.was_withdrawn:
+            self.elements.specialization(step.version, self._period(event.originator_version))
 
-    @property
-    def _period(self) -> QualifiedName:
-        return self.own[f"validity-{self.periods}"]
-
-    def _validity_begins(self, step: Step) -> None:
-        self.valid, self.withdrawal = True, None
-        self.periods += 1
-        if self.was_withdrawn:
-            self.elements.entity(self._period, (PROV_TYPE, ODS["PeriodOfValidity"]))
-            self.elements.specialization(self._period, self.object)
-            begin = step.relation("validity-begins")
-            self.bundle.generation(self._period, step.activity, _recorded(step.event), begin)
+    def _period(self, version: int) -> QualifiedName:
+        """The period of validity that holds ``version`` or was ended by it."""
+        number = self.validity.period(version) or self.validity.ended_by(version)
+        name = self.elements.entity(self.own[f"validity-{number}"], (PROV_TYPE, ODS["PeriodOfValidity"]))
+        self.elements.specialization(name, self.object)
+        return name
 
     def _validity_ends(self, step: Step) -> None:
-        recorded = _recorded(step.event)
-        self.valid, self.withdrawal = False, (step.activity, recorded, step.relation("invalidation"))
-        self.bundle.invalidation(self._period, step.activity, recorded, step.relation("validity-ends"))
+        recorded, number = _recorded(step.event), step.event.originator_version
+        self.bundle.invalidation(self._period(number), step.activity, recorded, step.relation("validity-ends"))
+        if self.validity.withdrawn_by == number:
+            self.bundle.invalidation(self.object, step.activity, recorded, step.relation("invalidation"))
 
 
 def _recorded(event: DigitalObjectEvent) -> datetime:

@@ -1,193 +1,81 @@
-"""Names of things in PROV documents: one function from each real identifier to a qualified name legal in every format.
-
-PROV-XML wants ``xsd:QName`` (the local part starts with a letter and has no slash), JSON-LD expands
-a prefix only when its IRI ends in ``/``, ``#`` or ``:``, and PROV-N must parse back. Hence:
-
-- an IRI whose last segment is such a local part is named exactly, ``https://doi.org/TEST/`` + ``ABC-DEF-GHJ``;
-- any other thing gets a fragment of its own IRI, ``https://orcid.org/0000-0002-1825-0097#`` + ``this``;
-- what is no IRI that every format takes, ``http://ex.org:port/`` say, is stood for by a UUID made from it;
-- what the store names itself is a fragment too: version 4 of an object is ``https://doi.org/TEST/ABC-DEF-GHJ#v4``,
-  since ``.../4`` can be no local part. ``dcterms:identifier`` always carries the real identifier.
-
-A name depends on nothing but the identifier, so documents of several objects can be merged.
-"""
+"""The names and values of :mod:`projections.prov.naming` as the ``prov`` package wants them."""
 
 from __future__ import annotations
 
-import re
-from hashlib import sha256
-from urllib.parse import quote
-from uuid import UUID, uuid5
-
 from prov.identifier import Identifier, Namespace, QualifiedName
 
-from domain.errors import InvalidIdentifier
-from domain.opends import object_iri
-from domain.pid import VersionId, parse
+from projections.prov import naming
+from projections.prov.naming import VOCABULARIES as _VOCABULARIES
+from projections.prov.naming import is_term, is_uri, legible
 
-ODS = Namespace("ods", "http://rs.dissco.eu/opends/terms/")
+ODS = Namespace("ods", _VOCABULARIES["ods"])
 """openDS, by the ``namespace_iri`` of the term lists behind https://terms.dissco.tech/.
 
 Those lists have no terms yet for what DiSSCo does not record (``ods:Restore``, ``ods:contentDigest``,
 ``ods:streamPosition``, ``ods:occurred``, ``ods:PeriodOfValidity`` and the like).
 """
 
-DCTERMS = Namespace("dcterms", "http://purl.org/dc/terms/")
-SCHEMA = Namespace("schema", "http://schema.org/")
-RDFS = Namespace("rdfs", "http://www.w3.org/2000/01/rdf-schema#")
+DCTERMS = Namespace("dcterms", _VOCABULARIES["dcterms"])
+SCHEMA = Namespace("schema", _VOCABULARIES["schema"])
+RDFS = Namespace("rdfs", _VOCABULARIES["rdfs"])
 VOCABULARIES = (ODS, DCTERMS, SCHEMA, RDFS)
 
-_RESOLVERS = ("https://doi.org/", "https://hdl.handle.net/")
-_UUID = "urn:uuid:"
-_ARCHIVE = "nih:sha-256;"  # RFC 6920: a name that is the hash, in hex
-_STEMS = {
-    "https://doi.org/": "doi",
-    "https://hdl.handle.net/": "hdl",
-    "https://orcid.org/": "orcid",
-    "https://ror.org/": "ror",
-    _UUID: "uuid",
-    _ARCHIVE: "sha256",
-}
-_NAMESPACE_OF_TEXTS = UUID("5d0c9d0e-5b0f-5c39-9e0a-1f3b7c1f9f11")
-
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
-# Under any other scheme, prov: or geo: say, readers of RDF take an IRI for a name with a prefix they know.
-_NAMEABLE = re.compile(r"(?:https?|urn|mailto|nih?|doi|hdl|ark|did|info|tag):\S+", re.IGNORECASE)
-# RFC 3986 section 3.2, but for the IP literals, whose brackets are percent-encoded here. libxml2, which checks every
-# namespace of PROV-XML, wants digits after the colon of a port.
-_AUTHORITY = re.compile(r"[^:]+://(?:[^/?#@]*@)?[^/?#@:]*(?::[0-9]{1,5})?(?:[/?#]|$)")
-_SPLIT = re.compile(r"(.+[/#:])([A-Za-z_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?)")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_LONGEST_PREFIX = 40
-_LONGEST_LOCAL = 120
-
-
-def legible(text: str) -> str:
-    """``text`` with every character that XML 1.0 cannot carry replaced by U+FFFD, whatever the format.
-
-    The same replacement everywhere keeps the documents of all formats equal.
-    """
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+__all__ = ["DCTERMS", "ODS", "RDFS", "SCHEMA", "VOCABULARIES", "legible"]
 
 
 def identifier(text: str) -> Identifier | str:
     """``text`` as attribute value: an ``xsd:anyURI`` if it is a URI as it stands, otherwise a string."""
-    # prov writes no xsi:type for a value that begins so, and PROV-XML would give back a string.
-    typed = _IRI.fullmatch(text) and not text.startswith("prov:")
-    return Identifier(text) if typed and _uri(text) == text and _parses(text) else legible(text)
+    return Identifier(text) if is_uri(text) else legible(text)
 
 
 def term(text: str) -> QualifiedName | str:
     """``ods:Create`` as a qualified name; text in no known vocabulary stays text."""
-    prefix, _, local = text.partition(":")
-    known = prefix == ODS.prefix and _SPLIT.fullmatch(ODS.uri + local)
-    return ODS[local] if known and known[2] == local else legible(text)
+    return ODS[text.removeprefix("ods:")] if is_term(text) else legible(text)
 
 
 def fragment(iri: str) -> Namespace:
-    """The namespace of what belongs to the thing ``iri``; a thing with a fragment is extended with a slash.
-
-    Text that is no IRI, or one of an unusual scheme or a malformed authority, is stood for by the UUID made from it.
-    """
-    uri = _nameable(iri)
-    return _namespace(uri + ("/" if "#" in uri else "#"))
+    """The namespace of what belongs to the thing ``iri``; see :func:`naming.fragment`."""
+    return Namespace(*naming.fragment(iri))
 
 
 def thing(iri: str) -> QualifiedName:
-    """The name of ``iri``: exactly it where that can be a qualified name, otherwise ``iri`` + ``#this``."""
-    uri = _nameable(iri)
-    split = _SPLIT.fullmatch(uri)
-    # There a fragment is a name this module gives; one that came from outside must not be taken for it.
-    ours = "#" in uri and uri.startswith(tuple(_STEMS))
-    if split is None or ours or ("#" in split[1] and split[2] == "this"):
-        return fragment(iri)["this"]
-    return _namespace(split[1])[split[2]]
+    """The name of ``iri``; see :func:`naming.thing`."""
+    return qualified(naming.thing(iri))
 
 
 def version(object_type: str, pid: str, number: int) -> tuple[QualifiedName, str]:
     """``(name, resolvable IRI)`` of one version of an object."""
-    iri = object_iri(object_type, pid)
-    return fragment(iri)[f"v{number}"], object_iri(object_type, str(VersionId(pid, number)))
+    name, iri = naming.version(object_type, pid, number)
+    return qualified(name), iri
 
 
 def agent(iri: str) -> QualifiedName:
-    """The name of an agent.
-
-    A digital object that acts (a source system, a machine annotation service) is named apart from
-    the entity it is: PROV-O as ``prov`` writes it loses an entity that is an agent as well.
-    """
-    return fragment(iri)["agent"] if iri.startswith(_RESOLVERS) else thing(iri)
+    """The name of an agent; see :func:`naming.agent`."""
+    return qualified(naming.agent(iri))
 
 
 def activity(id: str) -> tuple[QualifiedName, str]:  # noqa: A002 - the field's own name
-    """``(name, real identifier)`` of an activity by its UUID, or of a run and the like by any other id."""
-    try:
-        real = _UUID + str(UUID(id))
-    except ValueError:
-        real = id
-    return fragment(real)["activity"], real
+    """``(name, real identifier)`` of an activity; see :func:`naming.activity`."""
+    name, real = naming.activity(id)
+    return qualified(name), real
 
 
 def archive(digest: str) -> tuple[QualifiedName, str]:
     """``(name, RFC 6920 IRI)`` of a source archive by its SHA-256 in hex."""
-    iri = _ARCHIVE + digest
-    return fragment(iri)["archive"], iri
+    name, iri = naming.archive(digest)
+    return qualified(name), iri
 
 
 def record(digest: str, id: str) -> QualifiedName:  # noqa: A002 - the field's own name
-    """The name of one record in an archive; reversible unless the record's id is very long."""
-    local = "record-" + "".join(_escaped(character) for character in id)
-    if len(local) > _LONGEST_LOCAL:
-        local = "recorddigest-" + sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
-    return fragment(_ARCHIVE + digest)[local]
+    """The name of one record in an archive; see :func:`naming.record`."""
+    return qualified(naming.record(digest, id))
 
 
 def plan(mapping: str) -> QualifiedName:
-    """The name of a mapping: a version of a data mapping object if its PID says so, otherwise a plan of its own."""
-    try:
-        pid, number = parse(mapping)
-    except InvalidIdentifier:
-        return fragment(mapping)["plan"]
-    if number is None:
-        return fragment(object_iri("ods:DataMapping", pid))["plan"]
-    return version("ods:DataMapping", pid, number)[0]
+    """The name of a mapping; see :func:`naming.plan`."""
+    return qualified(naming.plan(mapping))
 
 
-def _escaped(character: str) -> str:
-    if character.isascii() and (character.isalnum() or character == "-"):
-        return character
-    return "".join(f"_{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
-
-
-def _uri(iri: str) -> str:
-    """RFC 3987 section 3.1: what a URI cannot contain as percent-encoded UTF-8."""
-    encoded = quote(iri.encode("utf-8", "surrogatepass"), safe="!#$%&'()*+,-./:;=?@_~")
-    before, mark, after = _STRAY_PERCENT.sub("%25", encoded).partition("#")
-    return before + mark + after.replace("#", "%23")
-
-
-def _nameable(text: str) -> str:
-    if _NAMEABLE.fullmatch(text) and _parses(uri := _uri(text)):
-        return uri
-    return _UUID + str(uuid5(_NAMESPACE_OF_TEXTS, legible(text)))
-
-
-def _parses(uri: str) -> bool:
-    """Whether what stands where an authority belongs is one; anything else in the outcome of :func:`_uri` is sound."""
-    return not uri.partition(":")[2].startswith("//") or _AUTHORITY.match(uri) is not None
-
-
-def _namespace(uri: str) -> Namespace:
-    """A namespace whose prefix follows from its IRI, with the letters every schema of PROV's formats allows.
-
-    There is an underscore in each, so that none can be the scheme of an IRI.
-    """
-    label, rest = "ns", uri.partition(":")[2]
-    for stem, known in _STEMS.items():
-        if uri.startswith(stem):
-            label, rest = known, uri[len(stem) :]
-    rest = re.sub(r"[^A-Za-z0-9]+", "_", rest).strip("_")
-    if len(rest) > _LONGEST_PREFIX:
-        rest = f"{rest[:16]}_{sha256(uri.encode()).hexdigest()[:12]}"
-    return Namespace(f"{label}_{rest}", uri)
+def qualified(name: naming.Name) -> QualifiedName:
+    """A name as the ``prov`` package has it."""
+    return Namespace(name.prefix, name.namespace)[name.local]

@@ -1,0 +1,276 @@
+"""Which versions an export of provenance tells: of a source, of an agent, of a run, of a time, of a type of object.
+
+A scope is a query over the read models ``versions`` and ``objects``, so it is as current as they are; what it finds is
+read from the log itself. Its conditions are all to be met. Everything is streamed: memory is that of one batch, or of
+the largest object.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, groupby
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from psycopg.rows import tuple_row
+
+from domain.errors import IntegrityFailure
+from domain.events import EVENT_VERSIONS
+from domain.times import to_text
+from projections.prov.runs import Run
+from projections.prov.stream import Told
+from projections.prov.validity import ALWAYS, Validity
+from store import statements
+from store.ledger import Axis, Ledger
+from store.mapper import RecordedEvent
+
+SQL = statements.load("projections.prov", "scopes.sql")
+
+BATCH = 1000
+"""So many versions are read at once; an object is never split."""
+
+_FETCHED = 2000
+_MEMBERS = {"event", "object", "version", "type", "activity", "agents", "digest", "schema", "occurred"}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Conditions on versions; None sets none.
+
+    ``source`` is the PID of a source system: its records, and nothing the store keeps for itself. ``agent`` is the IRI
+    of an agent that took part in the version's activity, or on whose behalf one did. ``run`` is the id of a run.
+    ``object_type`` and ``key_prefix`` are the query: objects of a type, whose natural key at their source begins so.
+    ``since`` and ``until`` bound, both included, when a version was recorded or occurred. Up to ``until`` on the
+    recorded axis, everything is told as it was then; on the occurred axis, as it is.
+    """
+
+    source: str | None = None
+    agent: str | None = None
+    run: str | None = None
+    object_type: str | None = None
+    key_prefix: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    axis: Axis = Axis.RECORDED
+
+    def to_json(self) -> dict[str, str]:
+        """The conditions that are set, by name."""
+        found = {
+            "source": self.source,
+            "agent": self.agent,
+            "run": self.run,
+            "type": self.object_type,
+            "keyPrefix": self.key_prefix,
+            "since": to_text(self.since) if self.since else None,
+            "until": to_text(self.until) if self.until else None,
+            "axis": self.axis.value if self.since or self.until else None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The part of the log that an export is about: after one position, up to another.
+
+    ``anchor`` is the activity id of the event at its end, which tells ledgers apart; None when there is no event.
+    ``as_of`` is when the bounds were drawn: of runs, nothing later is told.
+    """
+
+    after: int
+    upto: int
+    anchor: str | None
+    as_of: datetime
+
+
+class Listed(NamedTuple):
+    """One object with the versions that a scope takes of it, in order."""
+
+    pid: str
+    object_type: str
+    versions: list[int]
+
+
+class ObjectEvents(NamedTuple):
+    """One object's events as they are stored, and when it was valid."""
+
+    pid: str
+    events: list[Told]
+    validity: Validity
+
+
+def bounds(ledger: Ledger, scope: Scope, as_of: datetime) -> Bounds:
+    """Where the log ends for ``scope`` now; with these bounds the scope finds the same for ever."""
+    recorded = scope.axis is Axis.RECORDED
+    until = scope.until if recorded else None
+    last = _fetch(ledger, "end_of_log") if until is None else _fetch(ledger, "last_recorded_by", (until,))
+    upto, anchor = (last[0][0], str(last[0][1])) if last else (0, None)
+    before = _fetch(ledger, "last_recorded_before", (scope.since,)) if recorded and scope.since else []
+    return Bounds(before[0][0] if before else 0, upto, anchor, as_of)
+
+
+def listed(ledger: Ledger, scope: Scope, within: Bounds) -> Iterator[Listed]:
+    """The objects of which ``scope`` takes at least one version, by PID."""
+    with ledger.connection() as connection, connection.transaction():
+        connection.execute(SQL["no_fast_start"])
+        with connection.cursor("versions_in_scope", row_factory=tuple_row) as cursor:
+            cursor.itersize = _FETCHED
+            cursor.execute(SQL["versions_in_scope"], _parameters(scope, within))
+            for row in cursor:
+                yield Listed(*row)
+
+
+def runs_in(ledger: Ledger, scope: Scope, within: Bounds) -> list[str]:
+    """The ids of the runs that made any of the versions, in the order they began."""
+    return [str(id_) for (id_,) in _fetch(ledger, "runs_in_scope", _parameters(scope, within))]
+
+
+class RegisteredNames:
+    """Names of agents from the register outside the events, looked up one by one and not kept."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def get(self, iri: str, /) -> str | None:
+        """The name of an agent, or None."""
+        return self._ledger.agent_names([iri]).get(iri)
+
+
+class KnownRuns:
+    """Runs as they were at a time, looked up one by one and not kept."""
+
+    def __init__(self, ledger: Ledger, as_of: datetime) -> None:
+        self._ledger = ledger
+        self._as_of = as_of
+
+    def get(self, run: str, /) -> Run | None:
+        """The run with this id, or None."""
+        try:
+            wanted = UUID(run)
+        except ValueError:
+            return None
+        for id_, kind, started, finished, reverts in _fetch(self._ledger, "known_run", (self._as_of, wanted)):
+            return Run(str(id_), kind, started, finished, str(reverts) if reverts else None)
+        return None
+
+
+def batches(found: Iterable[Listed]) -> Iterator[list[Listed]]:
+    """Objects in batches of about :data:`BATCH` versions."""
+    batch: list[Listed] = []
+    amount = 0
+    for each in found:
+        batch.append(each)
+        amount += len(each.versions)
+        if amount >= BATCH:
+            yield batch
+            batch, amount = [], 0
+    if batch:
+        yield batch
+
+
+def events_in(ledger: Ledger, found: Iterable[Listed], within: Bounds) -> Iterator[ObjectEvents]:
+    """The stored events of listed objects, in the order of the list; the next batch is read meanwhile.
+
+    Raises :class:`IntegrityFailure` when one is damaged, or not in the log.
+    """
+    with ThreadPoolExecutor(1, "provenance") as reader:
+        ahead: tuple[list[Listed], Future[_Rows]] | None = None
+        for batch in chain(batches(found), [None]):
+            behind = ahead
+            ahead = (batch, reader.submit(_read, ledger, batch, within)) if batch is not None else None
+            if behind is not None:
+                yield from _events(ledger, behind[0], behind[1].result())
+
+
+class _Rows(NamedTuple):
+    """What was read of a batch: rows of events, and (version, activity type) of tombstones and restores, by PID."""
+
+    events: dict[str, list[tuple[Any, ...]]]
+    turns: dict[str, list[tuple[int, str]]]
+
+
+def _read(ledger: Ledger, batch: Sequence[Listed], within: Bounds) -> _Rows:
+    wanted = [(each.pid, *bounds) for each in batch for bounds in _ranges(each.versions)]
+    rows = _Rows(defaultdict(list), defaultdict(list))
+    for row in _fetch(ledger, "events_of", [list(column) for column in zip(*wanted, strict=True)]):
+        rows.events[row[0]].append(row)
+    for pid, version, topic in _fetch(ledger, "turns", ([each.pid for each in batch], within.upto)):
+        rows.turns[pid].append((version, topic))
+    return rows
+
+
+def _events(ledger: Ledger, batch: Sequence[Listed], rows: _Rows) -> Iterator[ObjectEvents]:
+    for each in batch:
+        events = [_told(ledger, RecordedEvent(*row)) for row in rows.events.pop(each.pid, ())]
+        if len(events) != len(each.versions):
+            raise IntegrityFailure(f"{each.pid} has {len(events)} of {len(each.versions)} versions in the log")
+        turns = rows.turns.get(each.pid)
+        yield ObjectEvents(each.pid, events, ALWAYS if turns is None else Validity.of(turns))
+
+
+def _ranges(versions: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Versions, in order, as ranges without gaps, each by its first and last."""
+    if versions[-1] - versions[0] == len(versions) - 1:  # nearly always
+        yield versions[0], versions[-1]
+        return
+    for _, members in groupby(enumerate(versions), key=lambda pair: pair[1] - pair[0]):
+        run = [version for _, version in members]
+        yield run[0], run[-1]
+
+
+def _told(ledger: Ledger, stored: RecordedEvent) -> Told:
+    value = _without_patch(ledger.mapper.text_of(stored)) or ledger.mapper.value_of(stored)
+    try:
+        said = (value["object"], value["version"], value["activity"]["type"])
+    except (LookupError, TypeError):
+        said = None
+    if said != (stored.originator_id, stored.originator_version, stored.topic):
+        name = f"{stored.originator_id}/{stored.originator_version}"
+        raise IntegrityFailure(f"{name}: the stored event says it is another one")
+    return Told(value, stored.position, stored.recorded)
+
+
+def _without_patch(text: bytes) -> dict[str, Any] | None:
+    """An event as this program writes it but for its patch, which is most of it and says nothing here.
+
+    None for any other text. Inside a JSON string every quote is escaped, so what is looked for can be no part of one.
+    """
+    begin, end = text.find(b',"patch":['), text.rfind(b'],"digest":"')
+    if not 0 < begin < end:
+        return None
+    try:
+        value = orjson.loads(text[:begin] + text[end + 1 :])
+    except orjson.JSONDecodeError:
+        return None
+    return value if value.keys() >= _MEMBERS and value["event"] == EVENT_VERSIONS[-1] else None
+
+
+def _parameters(scope: Scope, within: Bounds) -> dict[str, Any]:
+    occurred = scope.axis is Axis.OCCURRED
+    return {
+        "after": within.after,
+        "upto": within.upto,
+        "as_of": within.as_of,
+        "source": scope.source,
+        "type": scope.object_type,
+        "key": scope.key_prefix,
+        "run": scope.run,
+        "agent": _agent("id", scope.agent),
+        "on_behalf_of": _agent("onBehalfOf", scope.agent),
+        "since": scope.since if occurred else None,
+        "until": scope.until if occurred else None,
+    }
+
+
+def _agent(member: str, iri: str | None) -> str | None:
+    return None if iri is None else orjson.dumps([{member: iri}]).decode()
+
+
+def _fetch(ledger: Ledger, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+    with ledger.connection() as connection, connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+        found: list[tuple[Any, ...]] = cursor.execute(SQL[statement], parameters).fetchall()
+        return found
