@@ -29,9 +29,12 @@ from store.compression import ZstdDictionaryCompressor
 from store.ledger import Ledger
 from store.mapper import RecordedEvent
 from store.recorder import NO_LIMIT
+from store.sizes import fitting, unpacked_size
 
 SQL = statements.load("audit", "verify.sql")
 STREAMS = 200
+STREAM_BYTES = 64 * 1024 * 1024
+"""How many objects are verified together, and how large their events may be, unpacked."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -122,7 +125,12 @@ def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ..
 def _streams(connection: Connection[Any]) -> Iterator[list[str]]:
     after: str | None = None
     while rows := _rows(connection, "streams", (after, after, STREAMS)):
-        yield [pid for (pid,) in rows]
+        pids = [pid for (pid,) in rows]
+        starts: dict[str, list[bytes]] = dict(_rows(connection, "frame_starts", (pids,)))
+        while pids:
+            amount = fitting((sum(map(unpacked_size, starts[pid])) for pid in pids), STREAM_BYTES)
+            yield pids[:amount]
+            pids = pids[amount:]
         after = rows[-1][0]
 
 

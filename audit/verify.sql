@@ -4,6 +4,11 @@ SELECT originator_id FROM events
  ORDER BY originator_id
  LIMIT %b
 
+-- name: frame_starts
+SELECT originator_id, array_agg(substring(state FROM 1 FOR 18))
+  FROM events WHERE originator_id = ANY(%b)
+ GROUP BY originator_id
+
 -- name: headless_streams
 SELECT originator_id, min(originator_version) FROM events
  GROUP BY originator_id HAVING min(originator_version) <> 1

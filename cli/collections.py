@@ -7,21 +7,33 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import orjson
 import typer
 
-from cli.application import AxisOption, JsonOption, SourceOption, app, caught_up, moment, opened, output, source_of
+from cli.application import (
+    AxisOption,
+    JsonOption,
+    SourceOption,
+    agent_of,
+    app,
+    caught_up,
+    moment,
+    opened,
+    output,
+    source_of,
+)
 from cli.output import Output, show_time, show_value
 from domain.errors import RefusedInput
 from domain.opends import TOMBSTONE_TERM
 from domain.representation import represent
-from domain.terms import ABSENT
-from domain.times import end_of, now, start_of, to_text
-from projections.collection import CollectionChange, collection
-from projections.collection import changes as read_changes
+from domain.times import end_of, now, start_of
+from projections import accountability
+from projections.accountability import Change
+from projections.collection import collection
 from store.ledger import Axis, Ledger
 
 
@@ -68,8 +80,17 @@ def export(
 
 @app.command()
 def changes(
-    source: SourceOption,
-    since: Annotated[str, typer.Option(help="From this time, or from the beginning of this day (UTC).")],
+    source: Annotated[str | None, typer.Option("--source", help="Name of the source system.")] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", help="ORCID or IRI: what this agent had a part in, in all collections.")
+    ] = None,
+    term: Annotated[
+        str | None, typer.Option("--term", help="Only this term, such as ods:hasIdentifications/dwc:typeStatus.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="From this time, or the beginning of this day (UTC); default: all."),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="Until this time, or the end of this day (UTC); default now.")
     ] = None,
@@ -77,23 +98,32 @@ def changes(
     details: Annotated[bool, typer.Option("--details", help="Every change, instead of counts.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what changed in a collection between two times, by term and agent."""
+    """Say what changed in a collection, or by an agent, between two times, by term and agent."""
     out = output(as_json)
-    begin, end = moment(since, start_of, "--since"), moment(until, end_of, "--until") or now()
+    if (source is None) == (agent is None):
+        raise typer.BadParameter("give either --source or --agent")
+    begin = moment(since, start_of, "--since") or datetime.min.replace(tzinfo=UTC)
+    end = moment(until, end_of, "--until") or now()
     if end < begin:
         raise typer.BadParameter("is before --since", param_hint="--until")
     with opened() as ledger:
         caught_up(ledger, out)
-        found = read_changes(ledger, source_of(ledger, source).pid, begin, end, axis)
+        if source is not None:
+            found = accountability.of_source(ledger, source_of(ledger, source).pid, begin, end, axis, term)
+        else:
+            who = agent_of(agent, required=True)
+            assert who is not None
+            by_agent = accountability.by_agent(ledger, who.id, begin, end, axis)
+            found = (change for change in by_agent if term in (None, change.term))
         if out.as_json:
-            out.lines(_to_json(change) for change in found)
+            out.lines(change.to_json() for change in found)
         elif details:
             _show_details(out, list(found), ledger)
         else:
             _show_counts(out, found, ledger)
 
 
-def _show_details(out: Output, found: list[CollectionChange], ledger: Ledger) -> None:
+def _show_details(out: Output, found: list[Change], ledger: Ledger) -> None:
     names = ledger.agent_names({change.agent for change in found})
     out.table(
         ("occurred", "record", "version", "term", "old", "new", "agent"),
@@ -113,7 +143,7 @@ def _show_details(out: Output, found: list[CollectionChange], ledger: Ledger) ->
     )
 
 
-def _show_counts(out: Output, found: Iterator[CollectionChange], ledger: Ledger) -> None:
+def _show_counts(out: Output, found: Iterator[Change], ledger: Ledger) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     objects: dict[tuple[str, str], set[str]] = {}
     withdrawn: set[tuple[str, int]] = set()
@@ -139,29 +169,8 @@ def _show_counts(out: Output, found: Iterator[CollectionChange], ledger: Ledger)
     )
 
 
-def _activity(change: CollectionChange) -> str:
+def _activity(change: Change) -> str:
     return f"({change.activity_type.removeprefix('ods:')})"
-
-
-def _to_json(change: CollectionChange) -> dict[str, Any]:
-    value = {
-        "recorded": to_text(change.recorded),
-        "occurred": to_text(change.occurred),
-        "pid": change.pid,
-        "record": change.record,
-        "version": change.version,
-        "activity": str(change.activity),
-        "activityType": change.activity_type,
-        "agent": change.agent,
-        "agents": change.agents,
-        "term": change.term,
-        "pointer": change.pointer,
-    }
-    for side in ("old", "new"):
-        held = getattr(change, side)
-        if held is not ABSENT:
-            value[side] = held
-    return value
 
 
 @contextmanager

@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.application import AxisOption, JsonOption, PidArgument, app, moment, opened, output, pid_of
-from cli.output import show_time, show_value
+from cli.application import AxisOption, JsonOption, PidArgument, app, caught_up, moment, opened, output, pid_of
+from cli.output import Output, show_time, show_value
 from domain.events import DigitalObjectEvent
 from domain.representation import represent
 from domain.terms import ABSENT, TermChange, term_of
 from domain.times import end_of
+from projections.accountability import values_of_term
 from projections.object_reading import blame_terms, difference
 from projections.object_reading import history as read_history
-from store.ledger import Axis
+from store.ledger import Axis, Ledger
 
 
 @app.command()
@@ -58,7 +59,7 @@ def history(pid: PidArgument, as_json: JsonOption = False) -> None:
                 version.event.activity_type.removeprefix("ods:")
                 + (f" ({version.event.activity.comment})" if version.event.activity.comment else "")
                 + f"\n{_agents(version.event, names)}",
-                "\n".join(_changed(version.event)) or "(all)",
+                "\n".join(_changed(version.event)),
             ]
             for version in versions
         ),
@@ -99,13 +100,22 @@ def diff(
 def blame(
     pid: PidArgument,
     term: Annotated[str | None, typer.Option("--term", help="JSON Pointer of a term, or of what holds terms.")] = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="Every value that the one --term ever had, instead of the present ones.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say for every term which version, time, agent and activity last set it."""
     out = output(as_json)
     name, _ = pid_of(pid)
     within = term if term is None or term.startswith("/") or term == "" else "/" + term
+    if values and not within:
+        raise typer.BadParameter("needs --term", param_hint="--values")
     with opened() as ledger:
+        if values and within:
+            caught_up(ledger, out)
+            _show_values(out, ledger, name, term_of(within))
+            return
         found = blame_terms(ledger, name, within or None)
         names = ledger.names_in([blamed.event for blamed in found])
     if out.as_json:
@@ -126,20 +136,46 @@ def blame(
     )
 
 
+def _show_values(out: Output, ledger: Ledger, pid: str, term: str) -> None:
+    ledger.get(pid)
+    found = values_of_term(ledger, pid, term)
+    if out.as_json:
+        out.lines(change.to_json() for change in found)
+        return
+    names = ledger.agent_names({change.agent for change in found})
+    if not found:
+        out.say(f"{term} of {pid} was never changed; what it says is of version 1")
+        return
+    out.table(
+        ("version", "term", "old", "new", "occurred", "agent"),
+        (
+            [
+                change.version,
+                change.pointer,
+                show_value(change.old, 40),
+                show_value(change.new, 40),
+                show_time(change.occurred),
+                names.get(change.agent, change.agent),
+            ]
+            for change in found
+        ),
+    )
+
+
 def _agents(event: DigitalObjectEvent, names: dict[str, str]) -> str:
     return "\n".join(f"{names.get(agent.id, agent.id)} ({agent.role.value})" for agent in event.agents)
 
 
 def _changed(event: DigitalObjectEvent) -> list[str]:
-    """The terms an event touches, an added (+) or removed (-) object or array as one; none for version 1."""
+    """The terms an event touches, an added (+) or removed (-) object or array as one; for version 1 just "(all)"."""
     if event.originator_version == 1:
-        return []
+        return ["(all)"]
     shown: dict[str, None] = {}
     for operation in event.patch:
         if operation["op"] != "test":
             whole = isinstance(operation.get("value"), (dict, list)) or operation["op"] == "remove"
             sign = {"add": "+\u00a0", "remove": "-\u00a0"}.get(operation["op"], "") if whole else ""
-            shown[sign + term_of(operation["path"])] = None
+            shown[sign + (term_of(operation["path"]) or "''")] = None
     return sorted(shown, key=lambda term: term.lstrip("+-\u00a0"))
 
 

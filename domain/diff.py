@@ -8,6 +8,7 @@ then changes inside the items that stayed.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 from domain.canonical import canonical_bytes, same
@@ -82,16 +83,19 @@ def _rearrange(path: str, old: list[Any], new: list[Any], pairs: Pairing, out: l
             out.append({"op": "test", "path": f"{path}/{index}", "value": old[index]})
             out.append({"op": "remove", "path": f"{path}/{index}"})
     wanted = {new_index: old_index for old_index, new_index in pairs}
-    standing = [index for index in range(len(old)) if index in kept]
+    # What is not in its new place yet stands, in its old order, behind what is. Negated, so that the next is the last.
+    waiting = sorted(-old_index for old_index in kept)
     for index, value in enumerate(new):
         item = wanted.get(index)
         if item is None:
             out.append({"op": "add", "path": f"{path}/{index}", "value": value})
-            standing.insert(index, -1)
-        elif standing[index] != item:
-            place = standing.index(item, index)
+        elif waiting[-1] == -item:
+            waiting.pop()
+        else:
+            at = bisect_left(waiting, -item)
+            place = index + len(waiting) - 1 - at
             out.append({"op": "move", "from": f"{path}/{place}", "path": f"{path}/{index}"})
-            standing.insert(index, standing.pop(place))
+            del waiting[at]
 
 
 def _by_position(old: list[Any], new: list[Any]) -> Pairing:

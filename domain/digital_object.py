@@ -81,7 +81,7 @@ class DigitalObject:
     created: datetime
     recorded: datetime | None
     occurred: datetime
-    head: DigitalObjectEvent | str
+    head: DigitalObjectEvent | str = field(compare=False)
 
     @property
     def event_hash(self) -> str:

@@ -67,9 +67,12 @@ def apply(document: Any, patch: Any, bounds: Bounds = Bounds()) -> Any:
     for number, operation in enumerate(operations):
         try:
             result = _apply(result, operation)
+            grown = len(orjson.dumps(result)) if operation["op"] == "copy" else 0
         except InvalidPatch as error:
             raise InvalidPatch(f"operation {number} ({operation['op']} {operation['path']}): {error}") from None
-        if operation["op"] == "copy" and len(orjson.dumps(result)) > bounds.result_bytes:
+        except (RecursionError, orjson.JSONEncodeError):  # all that it can refuse in values like these is their depth
+            raise InvalidPatch(f"operation {number} ({operation['op']}): the result is nested too deeply") from None
+        if grown > bounds.result_bytes:
             raise InvalidPatch(f"operation {number}: the result grows beyond {bounds.result_bytes} bytes")
     if len(canonical_bytes(result)) > bounds.result_bytes:
         raise InvalidPatch(f"the result is larger than {bounds.result_bytes} bytes")
@@ -85,22 +88,20 @@ def validated(patch: Any, bounds: Bounds = Bounds()) -> list[Operation]:
     copies = 0
     result = []
     for number, operation in enumerate(patch):
-        if not isinstance(operation, dict) or operation.get("op") not in _MEMBERS:
+        op = operation.get("op") if isinstance(operation, dict) else None
+        if not isinstance(op, str) or op not in _MEMBERS:
             raise InvalidPatch(f"operation {number} is not one of test, add, remove, replace, move, copy")
-        op = operation["op"]
         if set(operation) != _MEMBERS[op]:
             expected = ", ".join(sorted(_MEMBERS[op]))
             raise InvalidPatch(f"operation {number} ({op}) must have exactly the members {expected}")
         copies += op == "copy"
-        for name in ("path", "from"):
-            if name in operation:
-                pointer.from_text(operation[name])
-        if "value" in operation:
-            try:
-                operation = {**operation, "value": normal_form(operation["value"])}
-            except UnrepresentableJson as error:
-                raise InvalidPatch(f"operation {number} ({op}): {error}") from None
-        result.append(operation)
+        try:
+            result.append({name: normal_form(member) for name, member in operation.items()})
+            for name in ("path", "from"):
+                if name in operation:
+                    pointer.from_text(operation[name])
+        except (InvalidPatch, UnrepresentableJson) as error:
+            raise InvalidPatch(f"operation {number} ({op}): {error}") from None
     if copies > bounds.copies:
         raise InvalidPatch(f"{copies} copy operations are more than the {bounds.copies} allowed")
     return result

@@ -17,7 +17,7 @@ def to_text(path: Path) -> str:
 def from_text(pointer: str) -> Path:
     """Split a pointer; raises :class:`InvalidPatch` when it is not one."""
     if not isinstance(pointer, str):
-        raise InvalidPatch(f"a JSON Pointer is a string, not {pointer!r}")
+        raise InvalidPatch(f"a JSON Pointer is a string, not a {type(pointer).__name__}")
     if pointer == "":
         return ()
     if pointer[0] != "/":

@@ -20,8 +20,12 @@ from projections.projection import SQL, ObjectProjection, Projection
 from projections.terms import Terms
 from projections.versions import Versions
 from store.ledger import Ledger
+from store.mapper import RecordedEvent
+from store.sizes import fitting, unpacked_size
 
 BATCH = 1000
+BATCH_BYTES = 32 * 1024 * 1024
+"""What a batch unpacks at most: its events, and what rebuilds the states they follow. One event always goes through."""
 
 OBJECT_PROJECTIONS: dict[str, type[ObjectProjection]] = {kind.name: kind for kind in (Objects, Versions, Terms)}
 """The projections with rows of their own for every object, by name."""
@@ -134,18 +138,15 @@ def _project(
 ) -> int:
     """Feed the next events to projections that stand at the same position; returns the position reached."""
     batch = ledger.recorder.select_range(after, upto, BATCH)
-    reached = after + len(batch)
-    if not batch or [stored.position for stored in batch] != list(range(after + 1, reached + 1)):
+    if not batch or [stored.position for stored in batch] != list(range(after + 1, after + len(batch) + 1)):
         raise IntegrityFailure(f"the log does not have every event from position {after + 1} to {upto} exactly once")
+    batch, before = _bounded(ledger, batch)
     events = [ledger.mapper.to_domain_event(stored) for stored in batch]
-    first: dict[str, int] = {}
-    for event in events:
-        first.setdefault(event.originator_id, event.originator_version)
     states: dict[str, DigitalObject | None] = defaultdict(lambda: None)
-    for state in ledger.states({pid: version - 1 for pid, version in first.items() if version > 1}):
+    for state in ledger.states(before):
         states[state.id] = state
     for projection in projections:
-        projection.begin(connection, list(first))
+        projection.begin(connection, list(dict.fromkeys(event.originator_id for event in events)))
     for event in events:
         for step in steps([event], states[event.originator_id]):
             for projection in projections:
@@ -153,7 +154,24 @@ def _project(
             states[event.originator_id] = step.state
     for projection in projections:
         projection.flush(connection)
-    return reached
+    return after + len(batch)
+
+
+def _bounded(ledger: Ledger, batch: list[RecordedEvent]) -> tuple[list[RecordedEvent], dict[str, int]]:
+    """The events, from the first on, that may be unpacked together, and the version each object had before them."""
+    first: dict[str, int] = {}
+    for stored in batch:
+        first.setdefault(str(stored.originator_id), stored.originator_version)
+    before = {pid: version - 1 for pid, version in first.items() if version > 1}
+    rebuilt = ledger.recorder.sizes_of_states(before) if before else {}
+
+    def size(stored: RecordedEvent) -> int:
+        pid, version = str(stored.originator_id), stored.originator_version
+        return unpacked_size(stored.state) + (rebuilt.get(pid, 0) if version == first[pid] else 0)
+
+    batch = batch[: fitting(map(size, batch), BATCH_BYTES)]
+    touched = {str(stored.originator_id) for stored in batch}
+    return batch, {pid: version for pid, version in before.items() if pid in touched}
 
 
 __all__ = ["BATCH", "OBJECT_PROJECTIONS", "PROJECTIONS", "Step", "catch_up", "lag", "rebuild"]

@@ -70,24 +70,6 @@ UPDATE terms
 SELECT pid, version, ordinal, term, pointer, standing, old, new
   FROM terms WHERE pid = ANY(%b) ORDER BY pid, version, ordinal
 
--- name: changes_of_source
-SELECT v.recorded, v.occurred, v.pid, k.key, v.version, v.activity, v.activity_type, v.agents,
-       t.term, t.pointer, t.old, t.new
-  FROM natural_keys AS k
-  JOIN versions AS v ON v.pid = k.pid
-  LEFT JOIN terms AS t ON t.pid = v.pid AND t.version = v.version
- WHERE k.source = %b
-   -- what a run said and a reversal took back never occurred, and neither did taking it back
-   AND (%b = 'recorded'
-        OR (v.undoes IS NULL
-            AND (v.cause_kind IS DISTINCT FROM 'run'
-                 OR NOT EXISTS (SELECT FROM versions AS reversal
-                                 WHERE reversal.pid = v.pid AND reversal.undoes <= v.version
-                                   AND reversal.version > v.version))))
-   AND CASE %b WHEN 'occurred' THEN v.occurred ELSE v.recorded END >= %b
-   AND CASE %b WHEN 'occurred' THEN v.occurred ELSE v.recorded END <= %b
- ORDER BY v.position, t.ordinal
-
 -- name: collection
 SELECT type, key, pid FROM natural_keys
  WHERE source = %b AND (type, key) > (%b, %b) AND (%b OR type <> 'ods:DigitalMedia')

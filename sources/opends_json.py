@@ -17,6 +17,13 @@ from sources.records import Malformed, SourceMetadata
 
 Json = dict[str, Any]
 
+LONGEST_LINE = 32 << 20
+"""Bytes of a line of JSON Lines; a longer one is not read."""
+
+LARGEST_TEXT = 128 << 20
+"""Bytes of a JSON text that has to be read whole; a larger one is refused."""
+
+_BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _LINE_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -38,8 +45,9 @@ class OpenDSRecord:
 class OpenDSFile:
     """An openDS JSON file, opened for reading; iterating gives documents and malformed ones in file order.
 
-    JSON Lines is streamed; the other forms are read whole. Every document is parsed on its own by
-    :func:`domain.canonical.parse`, so one that cannot be kept exactly does not take the rest with it.
+    JSON Lines is streamed, in lines of at most :data:`LONGEST_LINE`; the other forms are read whole, up to
+    :data:`LARGEST_TEXT`. Every document is parsed on its own by :func:`domain.canonical.parse`, so one that cannot be
+    kept exactly does not take the rest with it.
     """
 
     def __init__(self, path: Path, stream: BinaryIO, metadata: SourceMetadata) -> None:
@@ -73,13 +81,21 @@ class OpenDSFile:
         return cls(path, stream, SourceMetadata(digest))
 
     def __iter__(self) -> Iterator[OpenDSRecord | Malformed]:
-        """Documents in file order, from the start each time; raises :class:`InvalidArchive` when not UTF-8 text."""
-        self._stream.seek(0)
+        """Documents in file order, from the start each time.
+
+        Raises :class:`InvalidArchive` when the file is not UTF-8 text, or too large for a form that is read whole.
+        """
         if self._is_lines():
             return self._lines()
         self._stream.seek(0)
+        content = self._stream.read(LARGEST_TEXT + 1)
+        if len(content) > LARGEST_TEXT:
+            raise InvalidArchive(
+                f"{self._path} is one JSON text of more than {LARGEST_TEXT} bytes, which would have to be read whole; "
+                "write it as JSON Lines, one document a line, in a file named .jsonl"
+            )
         try:
-            text = self._stream.read().decode("utf-8-sig")
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InvalidArchive(f"{self._path} is not UTF-8 text: byte {error.start} cannot be decoded") from None
         return self._whole(text)
@@ -110,7 +126,7 @@ class OpenDSFile:
         """JSON Lines by name, or because the first line is a whole value, or the second starts another object."""
         if self._path.suffix.lower() in _LINE_SUFFIXES:
             return True
-        filled = (line for line in self._stream if line.strip())
+        filled = (line for line in self._bounded_lines() if line.strip())
         first, second = next(filled, b"").removeprefix(_BOM).lstrip(), next(filled, b"")
         if not first.startswith(b"{") or not second:
             return False
@@ -122,10 +138,21 @@ class OpenDSFile:
         except ValueError:
             return False
 
-    def _lines(self) -> Iterator[OpenDSRecord | Malformed]:
+    def _bounded_lines(self) -> Iterator[bytes]:
+        """The lines from the start; of one that is too long only the beginning, which is longer than any other line."""
         self._stream.seek(0)
-        for number, line in enumerate(self._stream, 1):
+        while line := self._stream.readline(LONGEST_LINE + 1):
+            yield line
+            rest = line
+            while len(line) > LONGEST_LINE and rest and not rest.endswith(b"\n"):
+                rest = self._stream.readline(_BLOCK)
+
+    def _lines(self) -> Iterator[OpenDSRecord | Malformed]:
+        for number, line in enumerate(self._bounded_lines(), 1):
             place = f"{self._path.name}:{number}"
+            if len(line) > LONGEST_LINE:
+                yield Malformed(place, f"a line of more than {LONGEST_LINE} bytes, which is not read")
+                continue
             try:
                 text = (line.removeprefix(_BOM) if number == 1 else line).decode().strip()
             except UnicodeDecodeError as error:

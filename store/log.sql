@@ -17,11 +17,19 @@ SELECT originator_id, originator_version, topic, state, notification_id, recorde
  ORDER BY originator_version
 
 -- name: select_range
+-- octet_length does not read a large state, so that only those that are given are read.
 SELECT originator_id, originator_version, topic, state, notification_id, recorded_at
-  FROM events
- WHERE notification_id > %b AND notification_id <= %b
+  FROM (
+      SELECT events.*,
+             sum(octet_length(state)) OVER (ORDER BY notification_id ROWS UNBOUNDED PRECEDING) AS octets,
+             row_number() OVER (ORDER BY notification_id ROWS UNBOUNDED PRECEDING) AS ordinal
+        FROM events
+       WHERE notification_id > %b AND notification_id <= %b
+       ORDER BY notification_id
+       LIMIT %b
+  ) AS next
+ WHERE ordinal = 1 OR octets <= %b
  ORDER BY notification_id
- LIMIT %b
 
 -- name: select_streams
 SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id, e.recorded_at
@@ -45,6 +53,27 @@ SELECT s.originator_id, s.originator_version, s.topic, s.state
        ORDER BY originator_version DESC
        LIMIT 1
   ) AS s
+
+-- name: frames_of_states
+SELECT wanted.pid, substring(frame.state FROM 1 FOR 18)
+  FROM unnest(%b::text[], %b::bigint[]) AS wanted (pid, upto)
+  LEFT JOIN LATERAL (
+      SELECT originator_version, state
+        FROM snapshots
+       WHERE originator_id = wanted.pid AND originator_version <= wanted.upto
+       ORDER BY originator_version DESC
+       LIMIT 1
+  ) AS frozen ON true
+  CROSS JOIN LATERAL (
+      SELECT frozen.state
+       WHERE frozen.state IS NOT NULL
+       UNION ALL
+      SELECT state
+        FROM events
+       WHERE originator_id = wanted.pid
+         AND originator_version > coalesce(frozen.originator_version, 0)
+         AND originator_version <= wanted.upto
+  ) AS frame
 
 -- name: current_versions
 SELECT wanted.pid, e.originator_version

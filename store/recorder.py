@@ -22,9 +22,12 @@ from psycopg.rows import tuple_row
 from store import statements
 from store.datastore import LedgerDatastore
 from store.mapper import NewEvent, RecordedEvent
+from store.sizes import unpacked_size
 
 SQL = statements.load("store", "log.sql")
 NO_LIMIT = 2**62
+RANGE_OCTETS = 4 * 1024 * 1024
+"""What one reading of the log brings at most, as stored; a thousand usual events are a tenth of it."""
 POLL_SECONDS = 0.1
 
 
@@ -110,9 +113,24 @@ class LedgerRecorder(PostgresApplicationRecorder):
             found.reverse()
         return found if limit is None else found[:limit]
 
-    def select_range(self, after: int, upto: int = NO_LIMIT, limit: int = 1000) -> list[RecordedEvent]:
-        """At most ``limit`` events after position ``after`` and up to ``upto``, in ledger order."""
-        return list(self._select("select_range", (after, upto, limit)))
+    def select_range(
+        self, after: int, upto: int = NO_LIMIT, limit: int = 1000, octets: int = RANGE_OCTETS
+    ) -> list[RecordedEvent]:
+        """At most ``limit`` events after position ``after`` and up to ``upto``, in ledger order.
+
+        As stored they are no larger than ``octets`` together; the first is given whatever its size.
+        """
+        return list(self._select("select_range", (after, upto, limit, octets)))
+
+    def sizes_of_states(self, versions: dict[str, int]) -> dict[str, int]:
+        """For each object at its version, the bytes unpacked to rebuild it: its last snapshot and the events after.
+
+        Read from the frame headers; nothing is unpacked.
+        """
+        sizes = dict.fromkeys(versions, 0)
+        for pid, frame in self.fetch("frames_of_states", (list(versions), list(versions.values()))):
+            sizes[pid] += unpacked_size(frame)
+        return sizes
 
     def select_streams(
         self, bounds: dict[str, tuple[int, int]], connection: Connection[Any] | None = None

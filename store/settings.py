@@ -7,6 +7,10 @@
 ``PROVENARIUM_LEDGER``   PostgreSQL schema of the ledger, default ``provenarium``
 ``PROVENARIUM_PREFIX``   prefix of new PIDs, default ``TEST``: no PID is registered anywhere
 ``PROVENARIUM_AGENT``    ORCID or IRI of the person on whose request commands act
+``PROVENARIUM_KEYS``     folder of the keys that sign checkpoints; default: ``provenarium/keys`` in the
+                         user's configuration folder
+``PROVENARIUM_KEY_PASSPHRASE``
+                         passphrase of the private key, if it has one
 =======================  ==========================================================================
 """
 
@@ -15,7 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -26,6 +30,8 @@ from domain.errors import RefusedInput
 from domain.pid import mint
 
 _LEDGER = re.compile(r"[a-z_][a-z0-9_]{0,48}")
+_SCHEMES = ("postgresql://", "postgres://")  # as libpq wants them
+_PORT = re.compile(r"[0-9]{0,5}")
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Settings:
     ledger: str = "provenarium"
     prefix: str = "TEST"
     agent: str | None = None
+    keys: Path = field(default_factory=lambda: platformdirs.user_config_path("provenarium", appauthor=False) / "keys")
+    key_passphrase: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,20 +61,39 @@ class Settings:
         prefix = environment.get("PROVENARIUM_PREFIX") or "TEST"
         mint(prefix)
         home = environment.get("PROVENARIUM_HOME")
+        keys = environment.get("PROVENARIUM_KEYS")
         return cls(
             database_url=database_url,
             home=Path(home).expanduser().absolute() if home else default_home(),
             ledger=ledger,
             prefix=prefix,
             agent=environment.get("PROVENARIUM_AGENT") or None,
+            key_passphrase=environment.get("PROVENARIUM_KEY_PASSPHRASE") or None,
+            **({"keys": Path(keys).expanduser().absolute()} if keys else {}),
         )
 
 
 def _check_conninfo(database_url: str) -> None:
+    """Refuse what libpq would take apart wrongly, and then show a piece of the password in its message."""
     try:
-        conninfo_to_dict(database_url)
+        parts = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError:  # its text would show the password
         raise RefusedInput("DATABASE_URL is no connection string; expected postgresql://user@host/database") from None
+    if not database_url.startswith(_SCHEMES):
+        return
+    place, _, _ = database_url.partition("://")[2].partition("?")
+    server, _, database = place.partition("/")
+    ports = str(parts.get("port") or "").split(",")
+    if (
+        "@" in str(parts.get("host"))
+        or server.count("@") > 1
+        or "@" in database
+        or not all(map(_PORT.fullmatch, ports))
+    ):
+        raise RefusedInput(
+            "DATABASE_URL names no host and port that can be told from its password; "
+            "in a user name or password, @ is written %40, / is %2F, : is %3A, ? is %3F and % is %25"
+        )
 
 
 def default_home() -> Path:

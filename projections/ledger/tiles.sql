@@ -26,5 +26,8 @@ SELECT level, index FROM ledger_tiles WHERE level >= %b LIMIT 100
 -- name: insert_checkpoint
 INSERT INTO checkpoints (origin, size, root, note) VALUES (%b, %b, %b, %b) ON CONFLICT DO NOTHING
 
+-- name: newest_checkpoint
+SELECT note FROM checkpoints ORDER BY size DESC, signed_at DESC LIMIT 1
+
 -- name: checkpoints
 SELECT origin, size, root, note, signed_at FROM checkpoints ORDER BY signed_at, size

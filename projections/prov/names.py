@@ -5,6 +5,7 @@ a prefix only when its IRI ends in ``/``, ``#`` or ``:``, and PROV-N must parse 
 
 - an IRI whose last segment is such a local part is named exactly, ``https://doi.org/TEST/`` + ``ABC-DEF-GHJ``;
 - any other thing gets a fragment of its own IRI, ``https://orcid.org/0000-0002-1825-0097#`` + ``this``;
+- what is no IRI that every format takes, ``http://ex.org:port/`` say, is stood for by a UUID made from it;
 - what the store names itself is a fragment too: version 4 of an object is ``https://doi.org/TEST/ABC-DEF-GHJ#v4``,
   since ``.../4`` can be no local part. ``dcterms:identifier`` always carries the real identifier.
 
@@ -52,6 +53,9 @@ _NAMESPACE_OF_TEXTS = UUID("5d0c9d0e-5b0f-5c39-9e0a-1f3b7c1f9f11")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 # Under any other scheme, prov: or geo: say, readers of RDF take an IRI for a name with a prefix they know.
 _NAMEABLE = re.compile(r"(?:https?|urn|mailto|nih?|doi|hdl|ark|did|info|tag):\S+", re.IGNORECASE)
+# RFC 3986 section 3.2, but for the IP literals, whose brackets are percent-encoded here. libxml2, which checks every
+# namespace of PROV-XML, wants digits after the colon of a port.
+_AUTHORITY = re.compile(r"[^:]+://(?:[^/?#@]*@)?[^/?#@:]*(?::[0-9]{1,5})?(?:[/?#]|$)")
 _SPLIT = re.compile(r"(.+[/#:])([A-Za-z_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?)")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -71,7 +75,7 @@ def identifier(text: str) -> Identifier | str:
     """``text`` as attribute value: an ``xsd:anyURI`` if it is a URI as it stands, otherwise a string."""
     # prov writes no xsi:type for a value that begins so, and PROV-XML would give back a string.
     typed = _IRI.fullmatch(text) and not text.startswith("prov:")
-    return Identifier(text) if typed and _uri(text) == text else legible(text)
+    return Identifier(text) if typed and _uri(text) == text and _parses(text) else legible(text)
 
 
 def term(text: str) -> QualifiedName | str:
@@ -84,7 +88,7 @@ def term(text: str) -> QualifiedName | str:
 def fragment(iri: str) -> Namespace:
     """The namespace of what belongs to the thing ``iri``; a thing with a fragment is extended with a slash.
 
-    Text that is no IRI, or one of an unusual scheme, is stood for by the UUID made from it.
+    Text that is no IRI, or one of an unusual scheme or a malformed authority, is stood for by the UUID made from it.
     """
     uri = _nameable(iri)
     return _namespace(uri + ("/" if "#" in uri else "#"))
@@ -164,7 +168,14 @@ def _uri(iri: str) -> str:
 
 
 def _nameable(text: str) -> str:
-    return _uri(text) if _NAMEABLE.fullmatch(text) else _UUID + str(uuid5(_NAMESPACE_OF_TEXTS, legible(text)))
+    if _NAMEABLE.fullmatch(text) and _parses(uri := _uri(text)):
+        return uri
+    return _UUID + str(uuid5(_NAMESPACE_OF_TEXTS, legible(text)))
+
+
+def _parses(uri: str) -> bool:
+    """Whether what stands where an authority belongs is one; anything else in the outcome of :func:`_uri` is sound."""
+    return not uri.partition(":")[2].startswith("//") or _AUTHORITY.match(uri) is not None
 
 
 def _namespace(uri: str) -> Namespace:

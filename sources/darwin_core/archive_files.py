@@ -38,7 +38,8 @@ class Limits:
     """How much an archive may ask for. The defaults are meant never to stop an honest one.
 
     ``total_bytes``             all members together, unpacked
-    ``compression_ratio``       unpacked to packed size of one member of 16 MiB or more (real tables: about 10)
+    ``compression_ratio``       unpacked to packed size, of a member and of a whole zip, from 16 MiB on (real tables:
+                                about 10)
     ``members``                 files in the zip or folder
     ``meta_bytes``              size of ``meta.xml``
     ``eml_bytes``               size of the EML document
@@ -50,7 +51,7 @@ class Limits:
     compression_ratio: int = 400
     members: int = 10_000
     meta_bytes: int = 4 << 20
-    eml_bytes: int = 16 << 20
+    eml_bytes: int = 4 << 20
     record_chars: int = 16 << 20
     record_extension_bytes: int = 256 << 20
 
@@ -285,6 +286,9 @@ def _checked_members(infos: list[zipfile.ZipInfo], zip_bytes: int, limits: Limit
         raise InvalidArchive(
             f"the zip unpacks to {total} bytes, more than {limits.total_bytes}; raise the limit if meant"
         )
+    # Any number of members may each be too small for a ratio of its own.
+    if total >= _RATIO_MATTERS_FROM and total > limits.compression_ratio * zip_bytes:
+        raise InvalidArchive(f"the zip unpacks to over {limits.compression_ratio} times its size; do not trust it")
     # Members that share bytes are how the densest zip bombs are made.
     ordered = sorted(infos, key=lambda info: info.header_offset)
     ends = [info.header_offset + _LOCAL_HEADER + info.compress_size for info in ordered]

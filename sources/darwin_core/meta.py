@@ -22,6 +22,8 @@ _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "0": "\0"}
 _PUBLISHED = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 _USES_OF_A_COLUMN = 10
+_LONGEST_DEFAULT = 10_000
+_SAID_OF_EVERY_RECORD = 100_000
 _WEB = re.compile(r"(?:https?|ftp):", re.IGNORECASE)
 # A record without <id> is known by the identifier of its own kind.
 _IDENTIFIERS = (
@@ -140,6 +142,10 @@ def _fields(element: Element, where: str) -> tuple[tuple[tuple[int, str], ...], 
         )
         if not term:
             raise InvalidArchive(f"{where} has a <field> without term; name the term of every field")
+        if len(default) > _LONGEST_DEFAULT:
+            raise InvalidArchive(
+                f"{where} has a default of {len(default)} characters for {term}; at most {_LONGEST_DEFAULT} are taken"
+            )
         if default:
             defaults[term] = default
         if index is not None:
@@ -147,7 +153,11 @@ def _fields(element: Element, where: str) -> tuple[tuple[tuple[int, str], ...], 
         elif default:
             constants.append(term)
     check_unambiguous([term for _, term in columns] + constants, where)
-    # Each use copies the cell, which must not be a way to make much out of little.
+    # Every record gets them all, and each use copies the cell: neither must be a way to make much out of little.
+    if (total := sum(map(len, defaults.values()))) > _SAID_OF_EVERY_RECORD:
+        raise InvalidArchive(
+            f"{where} has defaults of {total} characters together; at most {_SAID_OF_EVERY_RECORD} are taken"
+        )
     if any(uses > _USES_OF_A_COLUMN for uses in Counter(index for index, _ in columns).values()):
         raise InvalidArchive(f"{where} uses one column for more than {_USES_OF_A_COLUMN} terms; map it to fewer")
     return tuple(columns), tuple(defaults.items())
@@ -190,17 +200,24 @@ def parse_eml(content: bytes) -> Publication:
 
     The licence is the web address of the licence where one is given (``licensed/url``, or a link within
     ``intellectualRights``), else the text of ``intellectualRights``. The date is the first moment of the day, month
-    or year in UTC, and None when it is no date. Raises :class:`InvalidArchive` for hostile or ill-formed XML.
+    or year in UTC, and None when it is no date. Raises :class:`InvalidArchive` for hostile or ill-formed XML, and for a
+    title or licence of more than 100,000 characters.
     """
     dataset = _parse(content, "the EML document").find("{*}dataset")
     if dataset is None:
         return Publication()
     titles = (_text(title) for title in dataset.findall("{*}title"))
-    return Publication(
+    publication = Publication(
         title=next(filter(None, titles), None),
         licence=_licence(dataset),
         published=_published(_text(dataset.find("{*}pubDate"))),
     )
+    for what, text in (("title", publication.title), ("licence", publication.licence)):
+        if text and len(text) > _SAID_OF_EVERY_RECORD:
+            raise InvalidArchive(
+                f"the EML document has a {what} of {len(text)} characters; at most {_SAID_OF_EVERY_RECORD} are taken"
+            )
+    return publication
 
 
 def _licence(dataset: Element) -> str | None:

@@ -25,6 +25,12 @@ Json = dict[str, Any]
 SPECIMEN = "ods:DigitalSpecimen"
 MEDIA = "ods:DigitalMedia"
 
+USUAL_ROWS = 10_000
+"""Bytes of the rows of a record that is no larger than usual; mapped, it is several times as large."""
+
+USUAL_DOCUMENT = 50_000
+"""Bytes of an openDS document that is no larger than usual."""
+
 
 @dataclass(frozen=True)
 class Unread:
@@ -113,9 +119,10 @@ class ArchiveSource:
                 yield found
             else:
                 content = [*self._context, found.id, found.core, found.extensions]
-                digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
-                rows = sum(map(len, found.extensions.values()))
-                yield Unread(found.place, found.id, digest, found, weight=1 + rows // 10)
+                text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+                rows = sum(map(len, found.extensions.values()))  # each may become a document of its own
+                weight = 1 + rows // 10 + len(text) // USUAL_ROWS
+                yield Unread(found.place, found.id, hashlib.sha256(text).digest(), found, weight=weight)
 
     def read(self, unread: Unread, settings: SourceSettings) -> Candidate:
         record: ArchiveRecord = unread.content
@@ -161,7 +168,8 @@ class OpenDSSource:
             if found.document.get("ods:status") == "Tombstone":
                 yield Malformed(found.place, "a tombstone says nothing new; tombstone the object by hand", key)
                 continue
-            yield Unread(found.place, key, hashlib.sha256(text).digest(), text, weight=1 + len(text) // 50_000)
+            weight = 1 + len(text) // USUAL_DOCUMENT
+            yield Unread(found.place, key, hashlib.sha256(text).digest(), text, weight=weight)
 
     def read(self, unread: Unread, settings: SourceSettings) -> Candidate:  # noqa: ARG002 - documents name their source
         document = parse(unread.content)

@@ -344,11 +344,12 @@ def in_chunks(items: Iterable[Unread | Malformed], weight: int) -> Iterator[list
     chunk: list[Unread | Malformed] = []
     total = 0
     for item in items:
-        chunk.append(item)
-        total += item.weight if isinstance(item, Unread) else 1
-        if total >= weight:
+        adding = item.weight if isinstance(item, Unread) else 1
+        if chunk and total + adding > weight:
             yield chunk
             chunk, total = [], 0
+        chunk.append(item)
+        total += adding
     if chunk:
         yield chunk
 

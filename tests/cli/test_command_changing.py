@@ -251,6 +251,15 @@ def test_what_a_curator_changed_survives_and_the_conflict_is_listed(command: Com
     assert "for the exhibition" in command("history", pid).out
 
 
+def test_history_shows_a_member_with_the_empty_name(command: Command) -> None:
+    command("sync", SAMPLES / "2010", *FAMOUS)
+    pid = pid_of(command, "YPM 1980")
+    command("edit", pid, "--set", "/=1", "--agent", ORCID)
+    table = command("history", pid).out
+    assert table.count("(all)") == 1
+    assert "''" in table
+
+
 def test_a_person_can_tombstone_and_restore(command: Command) -> None:
     command("sync", SAMPLES / "2010", *FAMOUS)
     pid = pid_of(command, "YPM 1980")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from domain import pointer
 from domain.canonical import canonical_bytes, normal_form
 from domain.diff import diff, verified_diff
-from domain.errors import InvalidPatch
+from domain.errors import InvalidPatch, UnrepresentableJson
 from domain.identity import pair_items, with_sets_in_order
 from domain.patch import Bounds, apply, apply_in_place, copy_of, invert
 from domain.terms import ABSENT, blame, changes, leaves
@@ -75,6 +76,65 @@ def test_arbitrary_patches_are_applied_or_refused_and_never_change_the_input(doc
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException):
         pytest.fail(f"the library refuses {patch}")
     assert canonical_bytes(normal_form(found)) == canonical_bytes(normal_form(expected))
+
+
+ANY_TEXT = st.text(max_size=4) | st.sampled_from(["", "/", "/a", "/a/0", "/-", "/\ud800", "/\x00", "~", "a"])
+ANY_JSON = st.recursive(
+    SCALARS | ANY_TEXT | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+NEARLY_AN_OPERATION = st.fixed_dictionaries(
+    {
+        "op": st.sampled_from(["add", "remove", "replace", "test", "move", "copy"]) | ANY_JSON,
+        "path": ANY_TEXT | ANY_JSON,
+    },
+    optional={"from": ANY_TEXT | ANY_JSON, "value": ANY_JSON},
+)
+
+
+@settings(max_examples=1000)
+@given(DOCUMENTS, ANY_JSON | st.lists(NEARLY_AN_OPERATION | ANY_JSON, max_size=4))
+def test_any_json_as_a_patch_is_applied_or_refused(document: Any, patch: Any) -> None:
+    try:
+        found = apply(normal_form(document), patch)
+    except InvalidPatch:
+        return
+    assert canonical_bytes(normal_form(found)) == canonical_bytes(found)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": ["add"], "path": "/a", "value": 1},
+        {"op": {}, "path": "/a"},
+        {"op": None},
+        {"op": "remove", "path": ["a"]},
+        {"op": "add", "path": 1, "value": 1},
+        {"op": "move", "path": "/b", "from": None},
+        {"op": "copy", "path": "/b", "from": {}},
+        {"op": "add", "path": "/\ud800", "value": 1},
+        {"op": "add", "path": "/\x00", "value": 1},
+        {"op": "add", "path": "/b", "value": "\ud800"},
+    ],
+)
+def test_an_operation_with_a_member_of_the_wrong_kind_is_refused(operation: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPatch, match="operation 1 "):
+        apply({"a": 1}, [{"op": "test", "path": "/a", "value": 1}, operation])
+
+
+def test_a_patch_that_nests_without_end_is_refused() -> None:
+    deep: Any = 0
+    for _ in range(190):
+        deep = {"a": deep}
+    place = ""
+    patch = []
+    for _ in range(20):
+        patch.append({"op": "replace" if place else "add", "path": place, "value": deep})
+        place += "/a" * 190
+    for more in ([], [{"op": "copy", "from": "", "path": "/b"}], [{"op": "copy", "from": "/a", "path": "/a" * 100}]):
+        with pytest.raises((InvalidPatch, UnrepresentableJson), match="nested"):
+            apply({}, [*patch, *more])
 
 
 @settings(max_examples=300)
@@ -238,3 +298,36 @@ def test_blame_names_the_version_that_last_set_each_leaf(first: Any, data: st.Da
     set_last = {where for where, _, version in found if version == 3}
     changed_last = changes(two, diff(two, three)).terms
     assert set_last == {change.pointer for change in changed_last if change.new is not ABSENT}
+
+
+def test_a_large_array_in_reverse_order_costs_little_more_than_one_that_keeps_its_order() -> None:
+    agents = [{"@id": f"https://example.org/{number}"} for number in range(30_000)]
+
+    def seconds(new: list[dict[str, str]]) -> float:
+        began = time.process_time()
+        patch = diff({"ods:hasAgents": agents}, {"ods:hasAgents": new})
+        taken = time.process_time() - began
+        assert len(patch) == (len(agents) - 1 if new[0] is agents[-1] else 1)
+        return taken
+
+    assert seconds(agents[::-1]) < 0.2 + 5 * seconds([*agents, {"@id": "https://example.org/new"}])
+
+
+@settings(max_examples=300)
+@given(st.permutations(range(12)), st.integers(0, 12), st.integers(0, 12))
+def test_items_move_from_where_they_stand(order: list[int], removed: int, added: int) -> None:
+    old = [{"@id": f"https://example.org/{number}"} for number in range(12)]
+    new = [old[number] for number in order if number >= removed]
+    new[added:added] = [{"@id": "https://example.org/new", "x": 1}] * (removed == 0)
+    standing: list[Any] = list(old)
+    for operation in diff({"ods:hasAgents": old}, {"ods:hasAgents": new}):
+        place = int(operation["path"].rpartition("/")[2])
+        if operation["op"] == "remove":
+            del standing[place]
+        elif operation["op"] == "add":
+            standing.insert(place, operation["value"])
+        elif operation["op"] == "move":
+            start = int(operation["from"].rpartition("/")[2])
+            assert start > place, "what is in its place stays"
+            standing.insert(place, standing.pop(start))
+    assert standing == new

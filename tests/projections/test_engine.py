@@ -178,6 +178,40 @@ def test_a_rebuild_of_one_leaves_the_others(ledger: Ledger) -> None:
     assert found["objects"] != right["objects"]
 
 
+# -- large events and objects --------------------------------------------------------------------
+
+
+def test_a_batch_takes_what_may_be_unpacked_together_and_one_event_always(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = "x" * 1_000_000
+    for number in range(4):
+        record(ledger, pid(number), {"dwc:occurrenceRemarks": large})
+    record(ledger, pid(4), {"dwc:occurrenceRemarks": large * 4})
+    record(ledger, pid(5), {})
+    monkeypatch.setattr(engine, "BATCH_BYTES", 2_500_000)
+    told: list[int] = []
+    catch_up(ledger, progress=lambda done, _end: told.append(done))
+    assert told == [2, 4, 5, 6]
+    pids = [pid(number) for number in range(6)]
+    assert stored(ledger, pids) == expected(ledger, pids)
+
+
+def test_a_batch_counts_the_states_that_its_events_follow(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    pids = [pid(number) for number in range(4)]
+    for which in pids:
+        record(ledger, which, {"dwc:occurrenceRemarks": "x" * 1_000_000})
+    catch_up(ledger)
+    for country in "KU":
+        for which in pids:
+            record(ledger, which, {"dwc:occurrenceRemarks": "x" * 1_000_000, "dwc:country": country})
+    monkeypatch.setattr(engine, "BATCH_BYTES", 2_500_000)
+    told: list[int] = []
+    catch_up(ledger, progress=lambda done, _end: told.append(done))
+    assert told == [6, 8, 10, 12]
+    assert stored(ledger, pids) == expected(ledger, pids)
+
+
 # -- being interrupted ----------------------------------------------------------------------------
 
 

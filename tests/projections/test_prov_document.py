@@ -403,6 +403,74 @@ def test_a_name_is_the_identifier_itself_wherever_that_is_a_qualified_name(iri: 
     assert prov_names.thing(iri).uri == name
 
 
+NO_AUTHORITY = [
+    "http://[::1]/x",
+    "http://[::1]:80/x",
+    "http://ex.org:port/",
+    "http://ex.org:port",
+    "http://ex.org:",
+    "http://ex.org:80:80/x",
+    "http://a@b@ex.org/x",
+    "HTTP://-https:x",
+    "https://ex.org:99999999999/x",
+    "urn://a:b/x",
+]
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("iri", NO_AUTHORITY)
+def test_an_agent_whose_iri_is_malformed_is_told_in_every_format(format_name: str, iri: str) -> None:
+    actor = Agent(iri, AgentKind.PERSON, Role.REQUESTOR, on_behalf_of=iri + "y")
+    document = prov_document([event(Created, 1, (actor,), cause=Cause("edit", iri), source=source(mapping=iri))])
+    assert read(serialize(document, format_name), format_name) == document
+    assert prov_names.agent(iri).uri.startswith("urn:uuid:")
+    assert prov_names.agent(iri) != prov_names.agent(iri + "y")
+
+
+@pytest.mark.parametrize(
+    "iri", ["http://ex.org:80/x", "http://a:b@ex.org:65535/x", "http://ex.org/a:b/x", "urn:x:80:80", "https://x"]
+)
+def test_an_agent_whose_iri_has_a_port_or_user_keeps_it(iri: str) -> None:
+    assert prov_names.agent(iri).uri.partition("#")[0] == iri
+
+
+_pieces = st.sampled_from(
+    [
+        "//",
+        "/",
+        ":",
+        "@",
+        "#",
+        "?",
+        "[",
+        "]",
+        "::1",
+        "80",
+        "0",
+        "99999999999",
+        "%",
+        "%41",
+        "é",
+        "a",
+        "x.org",
+        "-",
+        "(",
+        "&",
+    ]
+)
+
+
+@settings(max_examples=2000)
+@given(st.sampled_from(["http:", "HTTPS:", "urn:", "info:"]), st.lists(_pieces, min_size=1, max_size=8).map("".join))
+def test_every_namespace_is_one_that_prov_xml_can_declare(scheme: str, rest: str) -> None:
+    for name in (
+        prov_names.agent(scheme + rest),
+        prov_names.thing(scheme + rest),
+        prov_names.fragment(scheme + rest)["x"],
+    ):
+        etree.Element("any", nsmap={"ns": name.namespace.uri})  # raises ValueError for what libxml2 cannot parse
+
+
 @given(st.lists(st.text(), unique=True, min_size=2, max_size=2))
 def test_two_records_of_an_archive_never_share_a_name(ids: list[str]) -> None:
     assert prov_names.record(ARCHIVE, ids[0]) != prov_names.record(ARCHIVE, ids[1])
@@ -454,8 +522,16 @@ iris = st.sampled_from(
         "prov:Person",
         "https://ror.org/bare",
         f"https://doi.org/{PID}#v1",
+        "http://[::1]/x",
+        "HTTP://-https:x",
     ]
-) | st.builds("{}{}".format, st.sampled_from(["urn:x:", "https://example.org/", "https://orcid.org/"]), iri_tails)
+) | st.builds(
+    "{}{}".format,
+    st.sampled_from(
+        ["urn:x:", "https://example.org/", "https://orcid.org/", "http://", "http://example.org:", "URN://a"]
+    ),
+    iri_tails,
+)
 agents = st.builds(Agent, iris, st.sampled_from(AgentKind), st.sampled_from(Role), on_behalf_of=st.none() | iris)
 pids = st.sampled_from([PID, "TEST/7WZ-S4C-HHJ", "10.3535/123-456-789", "20.5000.1025/A1B-2C3-D4E"])
 object_types = st.sampled_from(["ods:DigitalSpecimen", "ods:DigitalMedia", "ods:Annotation", "ods:Odd/Type"])

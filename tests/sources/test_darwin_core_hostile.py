@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidArchive
 from sources.darwin_core.archive import DarwinCoreArchive, Limits
+from sources.records import Malformed
 from tests.sources.dwca_building import core, meta, read, table, zipped
 
 CORE = core("occurrenceID", "genus")
@@ -153,6 +154,13 @@ def test_a_member_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: Pa
     refused(zipped(tmp_path / "a.zip", GOOD | {"occurrence.csv": "1,a\n" * (5 * MIB)}), "times its size")
 
 
+def test_many_members_too_small_for_a_ratio_of_their_own_are_judged_together(tmp_path: Path) -> None:
+    members = {f"{number}.csv": "\n" * (2 * MIB) for number in range(10)}
+    refused(zipped(tmp_path / "a.zip", GOOD | members), "the zip unpacks to over 400 times its size")
+    few = dict(list(members.items())[:4])
+    assert len(read(zipped(tmp_path / "b.zip", GOOD | few))) == 1, "below 16 MiB it does no harm"
+
+
 def test_members_beyond_the_total_are_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", GOOD | {"occurrence.csv": "1,a\n" * 1000})
     refused(path, "unpacks to", Limits(total_bytes=3000))
@@ -172,6 +180,35 @@ def test_too_many_members_are_refused(tmp_path: Path) -> None:
 def test_a_huge_list_of_members_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", GOOD | {"x" * 900 + str(number): "" for number in range(1200)})
     refused(path, "lists too many members", Limits(members=10))
+
+
+def test_defaults_that_would_make_much_out_of_little_are_refused(tmp_path: Path) -> None:
+    def with_defaults(*lengths: int) -> Path:
+        fields = [(None, f"http://example.org/{number}", "x" * length) for number, length in enumerate(lengths)]
+        return zipped(tmp_path / "a.zip", GOOD | {"meta.xml": meta(core("occurrenceID", *fields))})
+
+    refused(with_defaults(10_001), "a default of 10001 characters for http://example.org/0; at most 10000")
+    refused(with_defaults(*[10_000] * 10, 1), "defaults of 100001 characters together; at most 100000")
+    (found,) = read(with_defaults(*[10_000] * 10))
+    assert not isinstance(found, Malformed)
+
+
+@pytest.mark.parametrize(
+    ("what", "element"), [("title", "<title>{}</title>"), ("licence", "<intellectualRights>{}</intellectualRights>")]
+)
+def test_what_is_said_of_every_record_is_bounded(tmp_path: Path, what: str, element: str) -> None:
+    def with_text(length: int) -> Path:
+        eml = f"<eml><dataset>{element.format('x' * length)}</dataset></eml>"
+        return zipped(tmp_path / "a.zip", GOOD | {"eml.xml": eml})
+
+    refused(with_text(100_001), f"a {what} of 100001 characters; at most 100000")
+    assert len(read(with_text(100_000))) == 1
+
+
+def test_an_eml_document_of_more_than_four_mebibytes_is_refused(tmp_path: Path) -> None:
+    eml = "<eml><dataset/></eml>"
+    refused(zipped(tmp_path / "a.zip", GOOD | {"eml.xml": eml + " " * 4 * MIB}), "eml.xml is larger than 4194304 bytes")
+    assert len(read(zipped(tmp_path / "b.zip", GOOD | {"eml.xml": eml + " " * (4 * MIB - len(eml))}))) == 1
 
 
 def test_an_over_large_description_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import InvalidArchive, InvalidDocument
+from sources import opends_json
 from sources.opends_json import OpenDSFile, OpenDSRecord, natural_key
 from sources.records import Malformed
 
@@ -99,6 +101,74 @@ def test_the_metadata_states_the_digest_of_the_file(tmp_path: Path) -> None:
     with OpenDSFile.open(path) as file:
         assert file.metadata.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert file.metadata.published is None
+
+
+# -- size -----------------------------------------------------------------------------------------
+
+
+def padded(document: dict[str, Any], size: int) -> bytes:
+    """The document as JSON text of so many bytes."""
+    text = json.dumps({**document, "x": ""})
+    return json.dumps({**document, "x": "y" * (size - len(text))}).encode()
+
+
+@pytest.mark.parametrize("name", ["file.jsonl", "file.json"])
+@pytest.mark.parametrize("end", [b"\n" + lines(B).encode(), b"\n", b""])
+def test_a_line_that_is_too_long_is_malformed_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, end: bytes
+) -> None:
+    monkeypatch.setattr(opends_json, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(opends_json, "_BLOCK", 64)
+    long = padded(A, 1001)
+    found = read(written(tmp_path, lines(A, B).encode() + long + end, name))
+    assert found[:2] == [OpenDSRecord(f"{name}:1", A), OpenDSRecord(f"{name}:2", B)]
+    assert found[2] == Malformed(f"{name}:3", "a line of more than 1000 bytes, which is not read")
+    assert found[3:] == ([OpenDSRecord(f"{name}:4", B)] if len(end) > 1 else [])
+
+
+def test_a_line_of_the_greatest_length_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opends_json, "LONGEST_LINE", 1000)
+    for content in (padded(A, 1000), padded(A, 999) + b"\n", padded(A, 999) + b"\n" + lines(B).encode()):
+        found = read(written(tmp_path, content, "file.jsonl"))
+        assert all(isinstance(item, OpenDSRecord) for item in found)
+
+
+def test_lines_are_told_from_one_text_by_their_beginnings_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opends_json, "LONGEST_LINE", 1000)
+    found = read(written(tmp_path, padded(A, 5000) + b"\n" + lines(B).encode()))
+    assert [item.place for item in found] == ["file.json:1", "file.json:2"]
+    assert isinstance(found[0], Malformed)
+    assert found[1] == OpenDSRecord("file.json:2", B)
+    (whole,) = read(written(tmp_path, padded(A, 5000)))
+    assert isinstance(whole, OpenDSRecord)
+    assert whole.place == "file.json"
+
+
+def test_a_text_that_is_too_large_to_be_read_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opends_json, "LARGEST_TEXT", 1000)
+    assert len(read(written(tmp_path, padded(A, 1000)))) == 1
+    for content in (padded(A, 1001), b"[" + padded(A, 998) + b" ]", b'{"data": [' + padded(A, 1000) + b"]}"):
+        with pytest.raises(InvalidArchive, match=r"more than 1000 bytes.*write it as JSON Lines"):
+            read(written(tmp_path, content))
+
+
+def test_a_long_line_is_never_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "file.jsonl"
+    with path.open("wb") as file:
+        file.write(lines(A).encode() + b"{")
+        file.seek(200 << 20, os.SEEK_CUR)  # a hole, which takes no space
+        file.write(b"}\n" + lines(B).encode())
+    tracemalloc.start()
+    try:
+        found = read(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [item.place for item in found] == ["file.jsonl:1", "file.jsonl:2", "file.jsonl:3"]
+    assert isinstance(found[1], Malformed)
+    assert peak < 100 << 20
 
 
 def test_a_file_can_be_read_twice(tmp_path: Path) -> None:

@@ -176,14 +176,19 @@ def natural_keys(ledger: Ledger) -> dict[str, tuple[str, str]]:
         return {pid: (kind, key) for kind, key, pid in cursor.execute("SELECT type, key, pid FROM natural_keys")}
 
 
+def find_source_pid(ledger: Ledger, source: str = "museum") -> str:
+    """The PID of a source system."""
+    system = find_source(ledger, source)
+    assert system is not None
+    return system.pid
+
+
 def states(
     ledger: Ledger, source: str = "museum", at: datetime | None = None, axis: Axis = Axis.RECORDED, **include: bool
 ) -> Iterator[DigitalObject]:
     """The objects of a source."""
-    system = find_source(ledger, source)
-    assert system is not None
     include = {"include_media": True, **include}
-    return collection(ledger, system.pid, at, axis, **include)
+    return collection(ledger, find_source_pid(ledger, source), at, axis, **include)
 
 
 def contents(

@@ -12,7 +12,7 @@ import pytest
 
 from audit.verify import verify
 from domain.errors import Conflict, NotFound, SourceBusy
-from projections.collection import changes
+from projections.accountability import of_source
 from projections.engine import catch_up
 from sources.synchronisation import runs, synchronise
 from sources.synchronisation.revert import revert
@@ -219,9 +219,9 @@ def test_changes_that_were_undone_did_not_occur(ledger: Ledger, tmp_path: Path) 
     catch_up(ledger)
     source = runs.get(ledger, run).source
     begin, end = datetime(1900, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
-    occurred = [(change.version, change.term) for change in changes(ledger, source, begin, end, Axis.OCCURRED)]
+    occurred = [(change.version, change.term) for change in of_source(ledger, source, begin, end, Axis.OCCURRED)]
     assert occurred == [(1, None), (3, "dwc:disposition")]
-    recorded = [(change.version, change.term) for change in changes(ledger, source, begin, end)]
+    recorded = [(change.version, change.term) for change in of_source(ledger, source, begin, end)]
     assert recorded == [(1, None), (2, "dwc:preparations"), (3, "dwc:disposition"), (4, "dwc:preparations")]
     assert result["reverted"] == 1
 

@@ -1,0 +1,200 @@
+"""Reads anybody's PROV document: any of its formats, bounded, without touching anything but the one file.
+
+RDF is parsed by rdflib from memory and looked at before ``prov`` turns it into records: for a qualified influence that
+names several entities, several activities and so on, its reader makes a record of every combination, so a document of a
+few kilobytes could ask for more records than any memory holds (prov 3.2.3; GHSA-pp6h-3q6w-xr98 is about that reader).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import prov
+from lxml import etree
+from prov.model import PROV, PROV_REC_CLS, ProvDocument
+
+from domain.errors import RefusedInput
+
+if TYPE_CHECKING:
+    from rdflib import Dataset
+
+MAX_BYTES = 256 * 2**20
+MAX_COMBINATIONS = 10_000
+"""How many records the RDF reader may make of statements that it has to combine."""
+
+_LONGEST_REASON = 200
+
+_SUFFIXES = {
+    ".jsonld": "jsonld",
+    ".provn": "provn",
+    ".xml": "xml",
+    ".provx": "xml",
+    ".trig": "trig",
+    ".ttl": "trig",
+}
+_JSONLD = re.compile(rb'"@(?:context|graph)"\s*:')
+_XML = re.compile(rb"\s*<(?:\?|!|(?:[\w.-]+:)?(?:document|bundleContent)\b)")
+_XML_ROOT = re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<[^>]*")
+_PROVN = re.compile(rb"(?:\s|//[^\n]*|(?>/\*.*?\*/))*+document\b", re.DOTALL)
+
+# What the readers of prov, rdflib and lxml raise at malformed input is not one tree of errors.
+_UNREADABLE = (
+    prov.Error,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    SyntaxError,
+)
+
+
+def read(path: Path | str, format: str | None = None) -> ProvDocument:  # noqa: A002 - what PROV calls it
+    """The document in the file ``path``, of at most :data:`MAX_BYTES`.
+
+    ``format`` is one of :data:`projections.prov.formats.FORMATS` (``trig`` also reads Turtle); None goes by the file's
+    suffix, and where that says nothing or only "JSON", by its content.
+
+    Raises :class:`RefusedInput` when the file cannot be read, is too large, hostile, or no PROV document.
+    """
+    data = _content(Path(path))
+    chosen = format or _format(Path(path).suffix.lower(), data)
+    try:
+        with _quiet():
+            return _READERS[chosen](data)
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+        hint = "" if format else "; if it is in another format, name that"
+        raise RefusedInput(f"{path} is no PROV document in the format {chosen!r}: {reason}{hint}") from error
+    except RecursionError:
+        raise RefusedInput(f"{path} is nested too deeply to be a PROV document") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RefusedInput(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise RefusedInput(f"{path} is larger than {MAX_BYTES // 2**20} MB; export it in parts")
+    return data
+
+
+def _format(suffix: str, data: bytes) -> str:
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if suffix == ".json" or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return "jsonld" if _JSONLD.search(data) else "json"
+    if _XML.match(data):
+        return "xml"
+    return "provn" if _PROVN.match(data) else "trig"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What the libraries remark about a stranger's document is not for the person who has it checked."""
+    rdflib = logging.getLogger("rdflib")
+    level = rdflib.level
+    rdflib.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        rdflib.setLevel(level)
+
+
+def _by_prov(name: str) -> Callable[[bytes], ProvDocument]:
+    def read_by_prov(data: bytes) -> ProvDocument:
+        return ProvDocument.deserialize(BytesIO(data), format=name)
+
+    return read_by_prov
+
+
+def _xml(data: bytes) -> ProvDocument:
+    from prov.serializers.provxml import ProvXMLSerializer
+
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
+    root_tag = _XML_ROOT.match(data)
+    if root_tag is not None and 0 <= data.rfind(b"xmlns") < root_tag.end():
+        parser.set_element_class_lookup(etree.ElementDefaultClassLookup(element=_with_one_scope()))
+    root = etree.fromstring(data, parser)
+    information: Any = root.getroottree().docinfo
+    if information.doctype:
+        raise ValueError("it has a document type declaration, which PROV-XML does not need and entities can hide in")
+    if root.tag != f"{{{PROV.uri}}}document":
+        raise ValueError(f"its root element is {root.tag}, not prov:document")
+    for bundle in root.findall(f"{{{PROV.uri}}}bundle"):  # what ProvToolbox calls a bundleContent
+        if len(bundle):
+            bundle.tag = f"{{{PROV.uri}}}bundleContent"
+    document = ProvDocument()
+    ProvXMLSerializer().deserialize_subtree(root, document)
+    return document
+
+
+def _with_one_scope() -> type[etree.ElementBase]:
+    """Elements of a document in which only the root declares namespaces.
+
+    ``prov`` asks for all namespaces in scope at each name, and lxml gathers them each time: quadratic for documents
+    like ours, in which each activity has a namespace of its own.
+    """
+    scope: dict[str | None, str] = {}
+
+    class Element(etree.ElementBase):
+        @property
+        def nsmap(self) -> dict[str | None, str]:
+            if not scope:
+                found: Any = super().nsmap
+                scope.update(found)
+            return scope
+
+    return Element
+
+
+def _rdf(data: bytes) -> ProvDocument:
+    from prov.serializers.provrdf import ProvRDFSerializer
+    from rdflib import Dataset
+
+    dataset = Dataset(default_union=True)
+    dataset.parse(data=data, format="trig", publicID="urn:x-provenarium:document")
+    _bound_combinations(dataset)
+    serializer = ProvRDFSerializer()
+    serializer.document = document = ProvDocument()
+    serializer.decode_document(dataset, document)
+    if len(dataset) and not document.records and not any(bundle.records for bundle in document.bundles):
+        raise ValueError("it is RDF, but says nothing in PROV-O")
+    return document
+
+
+def _bound_combinations(dataset: Dataset) -> None:
+    """Raise ``ValueError`` if ``prov`` would make too many records by combining values of several properties."""
+    formal = {attribute.uri for record in PROV_REC_CLS.values() for attribute in record.FORMAL_ATTRIBUTES}
+    values: dict[object, Counter[object]] = defaultdict(Counter)
+    for subject, predicate, _, graph in dataset.quads((None, None, None, None)):
+        if str(predicate) in formal:
+            values[graph, subject][predicate] += 1
+    combinations = sum(prod(counts.values()) for counts in values.values() if max(counts.values()) > 1)
+    if combinations > MAX_COMBINATIONS:
+        raise ValueError("its qualified influences name so many things each that their combinations cannot be listed")
+
+
+_READERS: dict[str, Callable[[bytes], ProvDocument]] = {
+    "json": _by_prov("json"),
+    "jsonld": _by_prov("jsonld"),
+    "provn": _by_prov("provn"),
+    "trig": _rdf,
+    "xml": _xml,
+}

@@ -1,0 +1,67 @@
+"""The commands of the ledger's operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command_support import Command, fresh
+from tests.conftest import SAMPLES
+
+NAME = "museum.example/ledger"
+
+
+@pytest.fixture
+def command(conninfo: str, tmp_path: Path) -> Iterator[Command]:
+    with fresh(conninfo) as command:
+        command.environment["PROVENARIUM_KEYS"] = str(tmp_path / "keys")
+        yield command
+
+
+def test_a_ledger_is_signed_proved_and_copied(command: Command, tmp_path: Path) -> None:
+    assert "ledger key generate" in command.refused("ledger", "checkpoint")
+    vkey = command("ledger", "key", "generate", NAME, "--json").json["vkey"]
+    assert command("ledger", "key", "export").out == f"{vkey}\n"
+    command("sync", SAMPLES / "2010", "--source", "famous")
+    first = command("ledger", "checkpoint", "-o", tmp_path / "first", "--json").json
+    assert first["note"] == (tmp_path / "first").read_text()
+    assert first["note"].startswith(f"{NAME}\n{first['size']}\n")
+    pid = command("find", "--source", "famous", "--record", "YPM 1980").out.strip()
+    assert command("ledger", "prove", pid).out.endswith("\n\n" + first["note"])
+    assert command("ledger", "prove", f"{pid}/1", "--json").json["version"] == 1
+    command("sync", SAMPLES / "2015", "--source", "famous")
+    assert "sign a new one" in command.refused("ledger", "prove", pid)
+    second = command("ledger", "checkpoint", "--json").json
+    assert command("ledger", "consistency", tmp_path / "first").out.endswith("\n\n" + second["note"])
+    copied = command("ledger", "tiles", "-o", tmp_path / "copy", "--json").json
+    assert copied["size"] == second["size"]
+    assert (tmp_path / "copy" / "checkpoint").read_text() == second["note"]
+
+    assert "adds up" in command("verify", "--checkpoint", tmp_path / "first").out
+    command.environment["PROVENARIUM_KEYS"] = str(tmp_path / "none")
+    assert "--key" in command.refused("verify", "--checkpoint", tmp_path / "first")
+    assert "adds up" in command("verify", "--checkpoint", tmp_path / "first", "--key", vkey).out
+
+
+def test_another_ledger_is_not_signed_with_the_same_key(command: Command, conninfo: str, tmp_path: Path) -> None:
+    command("ledger", "key", "generate", NAME)
+    command("sync", SAMPLES / "2010", "--source", "famous")
+    command("ledger", "checkpoint")
+    with fresh(conninfo) as other:
+        other.environment["PROVENARIUM_KEYS"] = str(tmp_path / "keys")
+        other("sync", SAMPLES / "2010", "--source", "famous")
+        line = other.refused("ledger", "checkpoint")
+        assert "sign nothing" in line
+        assert other("verify", status=1).out
+
+
+def test_rotated_keys_stay_known(command: Command) -> None:
+    first = command("ledger", "key", "generate", NAME, "--json").json["vkey"]
+    assert "has keys already" in command.refused("ledger", "key", "generate", NAME)
+    second = command("ledger", "key", "rotate", "--json").json["vkey"]
+    lines = command("ledger", "key", "export", "--json").lines
+    assert [line["vkey"] for line in lines] == [first, second]
+    assert lines[0]["until"] == lines[1]["since"]
+    assert lines[1]["until"] is None
