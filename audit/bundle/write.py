@@ -125,6 +125,7 @@ class _Writer:
 
     def events(self) -> None:
         """``events.jsonl``, and the summary of it."""
+        self._tick(self._done)
         self._archive.add("events.jsonl", _lines(map(self._event, self._counted())))
 
     def documents(self, digests_only: bool) -> None:
