@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from audit.bundle.archive import Written
 from audit.bundle.summary import Summary
-from domain.times import to_text
 from sources.synchronisation.source_system import SOFTWARE, SOFTWARE_NAME
 
 NAME = "ro-crate-metadata.json"
@@ -57,7 +56,12 @@ def crate(
             "name": "Process Run Crate",
             "version": "0.5",
         },
-        {"@id": "#rights", "@type": "CreativeWork", "name": "As each record states by its own terms"},
+        {
+            "@id": "#rights",
+            "@type": "CreativeWork",
+            "name": "As each record states",
+            "description": "Documents name their licence by their own terms, such as dcterms:license.",
+        },
         {
             "@id": SOFTWARE,
             "@type": "SoftwareApplication",
@@ -68,10 +72,11 @@ def crate(
             "@id": "#bundling",
             "@type": "CreateAction",
             "name": "Writing of this audit bundle",
+            "description": f"{summary.events} events of {summary.objects} objects, with the proof of them.",
             "instrument": {"@id": SOFTWARE},
             "result": [{"@id": each.name} for each in written],
-            "startTime": to_text(began),
-            "endTime": to_text(ended),
+            "startTime": _time(began),
+            "endTime": _time(ended),
         },
         *(
             {"@id": schema, "@type": "CreativeWork", "name": "Schema of the documents"}
@@ -91,7 +96,7 @@ def _root(title: str, written: Sequence[Written], summary: Summary, made: dateti
         "name": title,
         "description": f"{summary.events} events of {summary.objects} digital objects with the proof that they are "
         "those of the ledger, for an auditor to check offline. Start with README.txt.",
-        "datePublished": to_text(made),
+        "datePublished": _time(made),
         "license": {"@id": "#rights"},
         "conformsTo": {"@id": PROCESS_RUN},
         "hasPart": [{"@id": each.name} for each in written],
@@ -119,12 +124,13 @@ def _runs(summary: Summary) -> Iterator[dict[str, Any]]:
         yield {
             "@id": _run_id(run),
             "@type": "CreateAction",
-            "name": f"Synchronisation with source system {what.system}: {what.events} events here",
+            "name": f"Synchronisation with source system {what.system}",
+            "description": f"{what.events} events of this bundle come from it.",
             "instrument": {"@id": mapping},
-            "object": [{"@id": archive}],
-            "result": [{"@id": "events.jsonl"}],
-            "startTime": to_text(what.began),
-            "endTime": to_text(what.ended),
+            "object": {"@id": archive},
+            "result": {"@id": "events.jsonl"},
+            "startTime": _time(what.began),
+            "endTime": _time(what.ended),
         }
         if mapping not in described:
             name, _, version = what.mapping.partition("/")
@@ -132,6 +138,11 @@ def _runs(summary: Summary) -> Iterator[dict[str, Any]]:
         if archive not in described:
             yield {"@id": archive, "@type": "CreativeWork", "name": "Source archive", "sha256": what.archive}
         described |= {mapping, archive}
+
+
+def _time(moment: datetime) -> str:
+    """ISO 8601 in UTC to the millisecond, which is what validators of crates read."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _run_id(run: str) -> str:

@@ -222,8 +222,10 @@ def test_the_crate_describes_every_file_and_every_run(museum: Museum, whole: Mem
     assert {f"urn:uuid:{run.id}" for run in runs.all_runs(museum.ledger)} <= {action["@id"] for action in actions}
     for action in actions:
         assert entities[action["instrument"]["@id"]]["@type"] == "SoftwareApplication"
-        for named in (*action.get("object", []), *action["result"]):
-            assert named["@id"] in entities
+        for named in ("object", "result"):
+            linked = action.get(named, [])
+            for link in linked if isinstance(linked, list) else [linked]:
+                assert link["@id"] in entities
         assert from_text(action["startTime"]) <= from_text(action["endTime"])
 
 
