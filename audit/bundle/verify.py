@@ -765,6 +765,9 @@ class History:
             raise Fault("it names an event before, which it cannot have")
         if self.version > 1 and kind > 1 and previous != self._previous:
             raise Fault("it names %s as the event before, which has the hash %s" % (shown(previous), self._previous))
+        undoes = event.get("undoes", 1)
+        if type(undoes) is not int or not 1 <= undoes < max(self.version, 2):
+            raise Fault("it undoes version %s, which is none before it" % shown(undoes))
         activity = event.get("activity")
         what = activity.get("type") if isinstance(activity, dict) else None
         if what not in ACTIVITIES or (self.version == 1) != (what == "ods:Create"):

@@ -313,7 +313,7 @@ MALFORMED_PARTS: list[tuple[Any, ...]] = [
     ("0" * 64, "digest"), (7, "digest"), (None, "previous"), ("0" * 64, "previous"), ([], "previous"),
     (3, "event"), (True, "event"), ("ods:Create", "activity", "type"), ("x", "activity"), (None, "activity", "type"),
     (9, "version"), ("2", "version"), (True, "version"), (None, "object"), ("", "object"), ([], "object"),
-    ("ods:DigitalMedia", "type"),
+    ("ods:DigitalMedia", "type"), (0, "undoes"), (2, "undoes"), (True, "undoes"), ("1", "undoes"),
 ]  # fmt: skip
 
 
