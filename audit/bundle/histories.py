@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby, islice
 
 from audit.bundle.scope import Scope
-from audit.tree import leaf_problems
+from audit.tree import leaf_problems, leaves_at
 from domain.errors import IntegrityFailure
 from domain.events import DigitalObjectEvent
 from store.ledger import Ledger
@@ -26,10 +26,11 @@ def events_of(ledger: Ledger, scope: Scope, size: int) -> Iterator[DigitalObject
     while batch := list(islice(stored, BATCH)):
         events = [ledger.mapper.to_domain_event(each) for each in batch]
         with ledger.connection() as connection:
-            for where, what in leaf_problems(connection, events):
-                raise IntegrityFailure(
-                    f"{where} {what}, so no bundle of it would hold; 'provenarium verify' tells what was altered"
-                )
+            leaves = leaves_at(connection, [each.position for each in batch])
+        for where, what in leaf_problems(events, leaves):
+            raise IntegrityFailure(
+                f"{where} {what}, so no bundle of it would hold; 'provenarium verify' tells what was altered"
+            )
         yield from events
 
 
