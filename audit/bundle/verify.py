@@ -711,9 +711,12 @@ class Files:
 
 # -- The checks -----------------------------------------------------------------------------------
 
-LINE = '{"event":%s,"position":%d,"recorded":"%s"}'
+LINE = '{"check":"%s","event":%s,"position":%d,"recorded":"%s"}'
 ENTRY = '{"event":"%s","object":%s,"position":%d,"recorded":"%s","version":%d}'
-ENVELOPE = ("event", "position", "recorded")
+ENVELOPE = ("check", "event", "position", "recorded")
+EVENT_AT = len('{"check":"01234567","event":')
+CHECK = 8
+"""Digits of the hash of its leaf that each line repeats, so that damage is told with its line. It proves nothing."""
 RECORDED = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{6}Z")
 ACTIVITIES = ("ods:Create", "ods:Update", "ods:Tombstone", "ods:Restore")
 HEX = re.compile("[0-9a-f]{64}")
@@ -736,8 +739,8 @@ class History:
         self._previous = ""
         self._place = (0, "")
 
-    def take(self, line: bytes, text: str, event: dict[str, Any], position: int, recorded: str) -> str:
-        """Check the next event; returns its hash. Raises :class:`Fault` saying what does not hold."""
+    def take(self, line: bytes, text: str, check: str, event: dict[str, Any], position: int, recorded: str) -> bytes:
+        """Check the next event; returns the hash of its leaf. Raises :class:`Fault` saying what does not hold."""
         self.version += 1
         if event["version"] != self.version:
             raise Fault("version %d is missing: version %d stands here" % (self.version, event["version"]))
@@ -750,12 +753,16 @@ class History:
         else:
             spelled = self._codec.write(event)
             self._fold(event)
-        if text != LINE % (spelled, position, recorded):
+        if text != LINE % (check, spelled, position, recorded):
             raise Fault("the line is not the canonical form (RFC 8785) of what it says")
-        hashed = sha256(line[9 : 9 + len(line) - len(text) + len(spelled)]).hexdigest()
+        hashed = sha256(line[EVENT_AT : EVENT_AT + len(line) - len(text) + len(spelled)]).hexdigest()
+        entry = ENTRY % (hashed, quoted(self.pid), position, recorded, self.version)
+        leaf = sha256(b"\0" + entry.encode()).digest()
+        if leaf.hex()[:CHECK] != check:
+            raise Fault("the line was changed: its entry in the ledger has another hash than it says")
         self._check(event)
         self._previous = hashed
-        return hashed
+        return leaf
 
     def _check(self, event: dict[str, Any]) -> None:
         kind, previous = event.get("event"), event.get("previous")
@@ -820,7 +827,7 @@ class Objects:
                 self._tick(self.count)
             odd, codec.odd = codec.odd, False
             try:
-                text, event, position, recorded = self._read(codec, line)
+                text, check, event, position, recorded = self._read(codec, line)
             except Fault as fault:
                 self._fault("events.jsonl line %d %s" % (self.events.line, fault))
                 history.broken = True
@@ -833,7 +840,7 @@ class Objects:
             if history.broken:
                 continue
             try:
-                hashed = history.take(line, text, event, position, recorded)
+                leaf = history.take(line, text, check, event, position, recorded)
             except Fault as fault:
                 where = "events.jsonl line %d (%s version %d)" % (
                     self.events.line,
@@ -844,31 +851,32 @@ class Objects:
                 history.broken = True
                 continue
             self.schemas.add(str(event.get("schema")))
-            entry = ENTRY % (hashed, quoted(history.pid), position, recorded, history.version)
             self.positions.append(position)
-            self.facts += sha256(b"\0" + entry.encode()).digest()
+            self.facts += leaf
             self.facts += recorded.encode()
         self._close(history)
         for lines, member in ((self._document_lines, self.documents), (self._prov_lines, self.prov)):
             if next(lines, None) is not None:
                 self._fault("%s line %d belongs to no object of events.jsonl" % (member.name, member.line))
 
-    def _read(self, codec: Json, line: bytes) -> tuple[str, dict[str, Any], int, str]:
+    def _read(self, codec: Json, line: bytes) -> tuple[str, str, dict[str, Any], int, str]:
         try:
             text = line.decode()
         except UnicodeDecodeError:
             raise Fault("is not UTF-8") from None
         value = codec.read(text)
-        event, position, recorded = map(value.get, ENVELOPE) if isinstance(value, dict) else (None, None, None)
+        check, event, position, recorded = map(value.get, ENVELOPE) if isinstance(value, dict) else (None,) * 4
         if not isinstance(event, dict) or type(position) is not int or not isinstance(recorded, str):
             raise Fault("is no event with its position and time of recording")
         if type(event.get("version")) is not int or not isinstance(event.get("object"), str) or not event["object"]:
             raise Fault("names no object and version")
+        if not isinstance(check, str) or len(check) != CHECK or not check.isalnum() or not check.isascii():
+            raise Fault("has no digits of its leaf's hash")
         if not RECORDED.fullmatch(recorded):
             raise Fault("has %s for the time of recording" % shown(recorded))
         if not 1 <= position <= self._size:
             raise Fault("says position %d, but the checkpoint is of %d entries" % (position, self._size))
-        return text, event, position, recorded
+        return text, check, event, position, recorded
 
     def _begin(self, before: str, pid: str, codec: Json) -> History:
         self.objects += 1
@@ -1117,7 +1125,10 @@ class Audit:
         before = len(self.faults)
         data = self._small(MANIFEST)
         own = self._hashes.pop(MANIFEST)
-        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+        *lines, end = data.decode("utf-8", "replace").split("\n")
+        if end:
+            raise Fault("%s does not end in a newline" % MANIFEST)
+        for number, line in enumerate(lines, 1):
             digest, _, name = line.partition("  ")
             if not HEX.fullmatch(digest) or name in listed or name == MANIFEST:
                 raise Fault("%s line %d is malformed" % (MANIFEST, number))

@@ -22,7 +22,12 @@ from projections.ledger.tree import tree_of
 from store.ledger import Ledger
 from tests.audit.tlog.signers import OURS
 
-Members = dict[str, bytes]
+
+class Members(dict[str, bytes]):
+    """The files of a bundle by name; their content is of no use in a test's report."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} files>"
 
 
 def signed(ledger: Ledger, signer: Signer = OURS) -> bytes:
@@ -78,21 +83,21 @@ def check(path: Path, *arguments: object) -> Verdict:
 
 def members_of(path: Path) -> Members:
     with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        return Members({name: archive.read(name) for name in archive.namelist()})
 
 
-def pack(members: Members, path: Path) -> Path:
+def pack(members: dict[str, bytes], path: Path) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return path
 
 
-def closed(members: Members) -> Members:
+def closed(members: dict[str, bytes]) -> Members:
     """The members with a manifest that fits them, as somebody makes it who tampered with them."""
     rest = {name: data for name, data in members.items() if name != MANIFEST}
     lines = [f"{sha256(data).hexdigest()}  {name}\n" for name, data in rest.items()]
-    return {**rest, MANIFEST: "".join(lines).encode()}
+    return Members({**rest, MANIFEST: "".join(lines).encode()})
 
 
 def lines_of(members: Members, name: str) -> list[Any]:
@@ -106,7 +111,15 @@ def with_lines(members: Members, name: str, values: list[Any]) -> Members:
     for value in values:
         codec.odd = True
         text.append(codec.write(value) + "\n")
-    return {**members, name: "".join(text).encode()}
+    return Members({**members, name: "".join(text).encode()})
+
+
+def entry_of(line: dict[str, Any]) -> bytes:
+    """The entry of the ledger that a line of events tells of."""
+    event = line["event"]
+    hashed = sha256(verify.written(event).encode()).hexdigest()
+    entry = {"event": hashed, "object": event["object"], "position": line["position"], "recorded": line["recorded"]}
+    return verify.written({**entry, "version": event["version"]}).encode()
 
 
 Change = Callable[[list[Any]], None]
@@ -135,6 +148,7 @@ def with_events(members: Members, change: Change) -> Members:
         text = verify.written(state.value)
         event["digest"] = sha256(text.encode()).hexdigest()
         previous[pid] = sha256(verify.written(event).encode()).hexdigest()
+        line["check"] = sha256(b"\0" + entry_of(line)).hexdigest()[: verify.CHECK]
         documents[pid] = {"document": json.loads(text), "object": pid, "version": event["version"]}
         prov.setdefault(pid, []).append(f'"ods:contentDigest":"sha256:{event["digest"]}"')
     about = json.loads(members["bundle.json"])

@@ -25,6 +25,7 @@ from tests.audit.bundle.bundles import (
     Verdict,
     check,
     closed,
+    entry_of,
     lines_of,
     members_of,
     pack,
@@ -34,9 +35,10 @@ from tests.audit.bundle.bundles import (
 from tests.audit.tlog.signers import OURS, WITNESS
 
 Lines = list[Any]
+FILES = (*verify.SMALL_FILES, *verify.LARGE_FILES, *verify.OPTIONAL_FILES, MANIFEST)
 
 
-def verdict_of(members: Members, folder: Path, *arguments: object) -> Verdict:
+def verdict_of(members: dict[str, bytes], folder: Path, *arguments: object) -> Verdict:
     return check(pack(members, folder / "tampered.zip"), *arguments)
 
 
@@ -44,12 +46,14 @@ def verdict_of(members: Members, folder: Path, *arguments: object) -> Verdict:
 
 
 @settings(max_examples=150)
-@given(data=st.data())
+@given(st.sampled_from(FILES), st.integers(0, 2**32))
 def test_one_flipped_bit_in_any_file_is_told_with_its_place(
-    museum: Museum, whole: Members, data: st.DataObject
+    museum: Museum, whole: Members, name: str, place: int
 ) -> None:
-    name = data.draw(st.sampled_from([name for name, content in whole.items() if content]))
-    bit = data.draw(st.integers(0, 8 * len(whole[name]) - 1))
+    if not whole[name]:
+        assert name == "inclusion.proof", "nothing is missing between the events of a whole ledger"
+        return
+    bit = place % (8 * len(whole[name]))
     changed = bytearray(whole[name])
     changed[bit // 8] ^= 1 << bit % 8
     verdict = verdict_of({**whole, name: bytes(changed)}, museum.folder)
@@ -183,7 +187,7 @@ def test_a_ledger_made_anew_and_signed_takes_the_key_or_an_older_checkpoint(
     """Somebody with the database and a key of their own rewrites history: what they give holds together."""
     forged = with_events(whole, change_the_first_agent)
     lines = sorted(lines_of(forged, "events.jsonl"), key=lambda line: int(line["position"]))
-    entries = [_entry(line) for line in lines]
+    entries = [entry_of(line) for line in lines]
     root = root_of(map(leaf_hash, entries))
     museum_name = OURS.name
     thief = type(WITNESS)(museum_name, WITNESS.private)
@@ -204,19 +208,6 @@ def test_a_ledger_made_anew_and_signed_takes_the_key_or_an_older_checkpoint(
         forged, museum.folder, "--checkpoint", tmp_path / "old", "--key", OURS.verifier, "--key", thief.verifier
     )
     assert "are not those of your checkpoint: the log was altered" in both.faults
-
-
-def _entry(line: dict[str, Any]) -> bytes:
-    hashed = verify.sha256(verify.written(line["event"]).encode()).hexdigest()
-    return verify.written(
-        {
-            "event": hashed,
-            "object": line["event"]["object"],
-            "position": line["position"],
-            "recorded": line["recorded"],
-            "version": line["event"]["version"],
-        }
-    ).encode()
 
 
 def test_an_end_that_is_left_out_of_a_part_is_what_only_a_whole_bundle_shows(museum: Museum) -> None:
@@ -259,11 +250,11 @@ def _spaced(lines: list[bytes]) -> None:
 
 
 def _doubled_member(lines: list[bytes]) -> None:
-    lines[0] = lines[0].replace(b'{"event":{', b'{"event":{"type":"ods:Other",', 1)
+    lines[0] = lines[0].replace(b',"event":{', b',"event":{"type":"ods:Other",', 1)
 
 
 def _unsorted(lines: list[bytes]) -> None:
-    event, position = re.fullmatch(rb"\{(.*),(\"position\":.*)\}", lines[0]).groups()  # type: ignore[union-attr]
+    event, position = re.fullmatch(rb"\{(\"check\".*),(\"position\":.*)\}", lines[0]).groups()  # type: ignore[union-attr]
     lines[0] = b"{" + position + b"," + event + b"}"
 
 
