@@ -39,15 +39,24 @@ def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterato
     yield from _statement_problems(ledger, connection)
 
 
-def run_problems(connection: Connection[Any], events: Iterable[DigitalObjectEvent]) -> Iterator[Finding]:
-    """Runs that say something else than these events of where they come from."""
-    told = {
+Told = tuple[str, tuple[str, str, str]]
+"""The id of a run, and what one of its events says of where it comes from: source system, archive, mapping."""
+
+
+def told_of_runs(events: Iterable[DigitalObjectEvent]) -> set[Told]:
+    """What events say of the runs that made them."""
+    return {
         (event.activity.cause.id, (event.source.system, event.source.archive, event.source.mapping))
         for event in events
         if event.source is not None and event.activity.cause is not None and event.activity.cause.kind == "run"
     }
+
+
+def run_problems(connection: Connection[Any], told: Iterable[Told]) -> Iterator[Finding]:
+    """Runs that say something else than their events of where these come from."""
+    told = sorted(told)
     runs = {run: tuple(said) for run, *said in _rows(connection, "runs", ([run for run, _ in told],))}
-    for run, statement in sorted(told):
+    for run, statement in told:
         if run in runs and runs[run] != statement:
             yield f"runs {run}", f"says {', '.join(runs[run])}; its events say {', '.join(statement)}"
 

@@ -9,9 +9,9 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from audit.bookkeeping import run_problems
+from audit.bookkeeping import Told, run_problems, told_of_runs
 from audit.findings import Problem, Verification
-from audit.tree import leaf_problems
+from audit.tree import leaf_problems, leaves_at
 from domain.canonical import canonical_bytes, digest
 from domain.digital_object import project, snapshot_of
 from domain.errors import InvalidPatch, ProvenariumError
@@ -20,7 +20,7 @@ from domain.history import steps
 from domain.patch import apply_in_place, copy_of, invert
 from projections.engine import OBJECT_PROJECTIONS
 from projections.ledger.tree import LedgerTree
-from projections.projection import Row
+from projections.projection import Row, rows_by_pid
 from store import statements
 from store.ledger import Ledger
 from store.mapper import RecordedEvent
@@ -51,7 +51,14 @@ def verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str],
     for event in ledger.recorder.select_streams(dict.fromkeys(pids, (0, NO_LIMIT)), connection):
         stored[str(event.originator_id)].append(event)
     tables = {name: kind(ledger.mapper).stored(connection, pids) for name, kind in OBJECT_PROJECTIONS.items()}
+    columns = rows_by_pid(_rows(connection, "columns", (pids,)))
+    snapshots = rows_by_pid(_rows(connection, "snapshots", (pids,)))
     reached: dict[str, int] = dict(_rows(connection, "projections"))
+    in_tree = reached.get(LedgerTree.name, 0)
+    leaves = leaves_at(
+        connection, [event.position for events in stored.values() for event in events if event.position <= in_tree]
+    )
+    told: set[Told] = set()
     for pid, events in stored.items():
         if not events:
             continue
@@ -60,20 +67,19 @@ def verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str],
         history = _readable(ledger, events, found)
         if history is None:
             continue
-        found.add(run_problems(connection, history))
-        leaves = [event for event in history if (event.position or 0) <= reached.get(LedgerTree.name, 0)]
-        found.add(leaf_problems(connection, leaves))
-        columns = _rows(connection, "columns", (pid,))
-        found.problems.extend(_column_problems(history, columns))
+        told |= told_of_runs(history)
+        found.add(leaf_problems([event for event in history if (event.position or 0) <= in_tree], leaves))
+        found.problems.extend(_column_problems(history, columns[pid]))
         replayed = len(found.problems)
         found.problems.extend(_replay_problems(history))
         if len(found.problems) > replayed:
             continue  # what derives from a broken history cannot be judged
-        found.problems.extend(_snapshot_problems(ledger, connection, pid, history))
+        found.problems.extend(_snapshot_problems(ledger, snapshots.get(pid, []), history))
         for name, kind in OBJECT_PROJECTIONS.items():
             projected = [event for event in history if (event.position or 0) <= reached.get(name, 0)]
             expected = kind(ledger.mapper).expected(steps(projected))
             found.problems.extend(_row_problems(name, pid, expected, tables[name].get(pid, [])))
+    found.add(run_problems(connection, told))
 
 
 def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) -> list[DigitalObjectEvent] | None:
@@ -94,7 +100,7 @@ def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) 
 
 
 def _column_problems(history: list[DigitalObjectEvent], columns: list[Row]) -> Iterator[Problem]:
-    for event, (version, event_id, occurred, undoes, has_metadata, *state) in zip(history, columns, strict=True):
+    for event, (_, version, event_id, occurred, undoes, has_metadata, *state) in zip(history, columns, strict=True):
         where = f"{event.originator_id}/{version}"
         if event.activity.id != event_id:
             yield Problem(where, f"column event_id {event_id} is not the activity {event.activity.id} of the event")
@@ -145,10 +151,8 @@ def _replay_problems(history: list[DigitalObjectEvent]) -> Iterator[Problem]:
         before_hash = event.hash
 
 
-def _snapshot_problems(
-    ledger: Ledger, connection: Connection[Any], pid: str, history: list[DigitalObjectEvent]
-) -> Iterator[Problem]:
-    for version, topic, state in _rows(connection, "snapshots", (pid,)):
+def _snapshot_problems(ledger: Ledger, snapshots: list[Row], history: list[DigitalObjectEvent]) -> Iterator[Problem]:
+    for pid, version, topic, state in snapshots:
         where = f"snapshot {pid}/{version}"
         folded = project(None, history[:version])
         try:

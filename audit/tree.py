@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -18,16 +18,17 @@ from projections.ledger.tiles import TILE_BYTES, complete_root
 from projections.ledger.tree import SQL, size_of, tree_of
 
 
-def leaf_problems(connection: Connection[Any], events: Iterable[DigitalObjectEvent]) -> Iterator[Finding]:
-    """Events whose leaf in the tree is not the hash of what they and their rows say."""
-    by_position = {event.position: event for event in events}
-    for position, leaf in _rows(connection, "leaves", (list(by_position),)):
-        event = by_position[position]
-        if leaf is None or bytes(leaf) != leaf_of(event):
-            yield (
-                f"{event.originator_id}/{event.originator_version}",
-                f"is not the entry {position} of the ledger's tree",
-            )
+def leaves_at(connection: Connection[Any], positions: Sequence[int]) -> dict[int, bytes]:
+    """The hashes of the leaves at these positions of the ledger; none where the tree has none."""
+    return {at: bytes(leaf) for at, leaf in _rows(connection, "leaves", (list(positions),)) if leaf is not None}
+
+
+def leaf_problems(events: Iterable[DigitalObjectEvent], leaves: Mapping[int, bytes]) -> Iterator[Finding]:
+    """Events whose leaf in the tree (by position) is not the hash of what they and their rows say."""
+    for event in events:
+        if leaves.get(event.position or 0) != leaf_of(event):
+            where = f"{event.originator_id}/{event.originator_version}"
+            yield where, f"is not the entry {event.position} of the ledger's tree"
 
 
 def tile_problems(connection: Connection[Any]) -> Iterator[Finding]:

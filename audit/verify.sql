@@ -41,12 +41,13 @@ SELECT count(*) FROM events
 SELECT id, content FROM dictionaries ORDER BY id
 
 -- name: columns
-SELECT originator_version, event_id, occurred_at, undoes, metadata IS NOT NULL,
+SELECT originator_id, originator_version, event_id, occurred_at, undoes, metadata IS NOT NULL,
        coalesce(state_digest = sha256(state), false), state_digest IS NULL
-  FROM events WHERE originator_id = %b ORDER BY originator_version
+  FROM events WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version
 
 -- name: snapshots
-SELECT originator_version, topic, state FROM snapshots WHERE originator_id = %b ORDER BY originator_version
+SELECT originator_id, originator_version, topic, state
+  FROM snapshots WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version
 
 -- name: projections
 SELECT name, position FROM projections

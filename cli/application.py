@@ -34,7 +34,7 @@ _ORDER = (
     *("get", "history", "diff", "blame", "prov"),
     *("export", "changes"),
     *("edit", "tombstone", "restore"),
-    *("rebuild", "verify", "ledger"),
+    *("rebuild", "verify", "ledger", "audit"),
 )
 
 _json_before_command: ContextVar[bool] = ContextVar("json", default=False)

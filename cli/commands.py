@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from cli import collections, curating, ledger, maintaining, provenance, reading, synchronising
+from cli import auditing, collections, curating, ledger, maintaining, provenance, reading, synchronising
 from cli.application import app
 
-__all__ = ["app", "collections", "curating", "ledger", "maintaining", "provenance", "reading", "synchronising"]
+__all__ = [
+    "app",
+    "auditing",
+    "collections",
+    "curating",
+    "ledger",
+    "maintaining",
+    "provenance",
+    "reading",
+    "synchronising",
+]

@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from domain.errors import IntegrityFailure, StoreUnavailable
+from domain.errors import IntegrityFailure, RefusedInput, StoreUnavailable
 
 Connection = psycopg.Connection[Any]
 
@@ -99,6 +99,8 @@ def _is_current(connection: Connection, ledger: str) -> bool:
     """Whether nothing is to do; takes no lock, so the usual start costs one query."""
     if connection.info.server_version < 150000:
         raise StoreUnavailable(f"PostgreSQL 15 or newer is needed, this is {connection.info.server_version // 10000}")
+    if connection.execute("SELECT quote_ident(%s) <> %s", (ledger, ledger)).fetchone() == (True,):
+        raise RefusedInput(f"PROVENARIUM_LEDGER {ledger!r} is a word of SQL's own; choose another name")
     table = sql.Identifier(ledger, "migrations").as_string(connection)
     if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
         return False

@@ -251,3 +251,10 @@ def test_an_unreachable_database_is_told(tmp_path: Path) -> None:
 def test_a_ledger_name_is_a_plain_identifier(name: str) -> None:
     with pytest.raises(RefusedInput, match="PROVENARIUM_LEDGER"):
         Settings.from_environment({"PROVENARIUM_LEDGER": name})
+
+
+@pytest.mark.parametrize("name", ["all", "user", "select"])
+def test_a_ledger_is_not_named_by_a_word_of_sql(settings: Settings, name: str) -> None:
+    assert settings.database_url is not None
+    with pytest.raises(RefusedInput, match="a word of SQL's own"):
+        migrate.migrate(settings.database_url, name)

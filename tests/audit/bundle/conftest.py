@@ -1,0 +1,42 @@
+"""One museum for all tests of bundles: the sample archives, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from sources.synchronisation.candidates import open_source
+from sources.synchronisation.synchronise import Options, synchronise
+from store.ledger import Ledger
+from store.migrate import service_role
+from store.settings import Settings
+from tests.audit.bundle.bundles import Members, Museum, members_of, signed
+from tests.conftest import SAMPLES
+
+
+@pytest.fixture(scope="session")
+def museum(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
+    """The famous specimens in three states, with a checkpoint after each."""
+    folder = tmp_path_factory.mktemp("bundles")
+    settings = Settings(database_url=conninfo, home=folder, ledger=f"test_{uuid4().hex[:16]}")
+    with Ledger.open(settings) as ledger:
+        found = Museum(ledger, folder)
+        for year in ("2010", "2015", "2024"):
+            file = open_source(SAMPLES / year)
+            synchronise(ledger, file, Options(source="famous", tombstone_missing=True))
+            file.close()
+            found.notes.append(signed(ledger))
+        yield found
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(settings.ledger)))
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(service_role(settings.ledger))))
+
+
+@pytest.fixture(scope="session")
+def whole(museum: Museum) -> Members:
+    """The members of a bundle of the whole ledger, made for an auditor who had seen the first state."""
+    return members_of(museum.bundle(since_checkpoint=museum.notes[0]).path)
