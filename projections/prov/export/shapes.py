@@ -31,8 +31,8 @@ from projections.prov.stream import ObjectWriter
 if TYPE_CHECKING:  # importing prov takes time, and the fast formats do not need it
     from prov.model import ProvDocument
 
-MOST_VERSIONS_CONVERTED = 10_000
-"""The formats that can only be written from a document in memory are refused above this."""
+MOST_VERSIONS_CONVERTED = 2_000
+"""The formats that can only be written from a document in memory, some 140 KB a version, are refused above this."""
 
 
 class Item(NamedTuple):
@@ -86,7 +86,7 @@ class JsonLines(Shape):
         return b"".join(orjson.dumps(self._document(item), option=orjson.OPT_APPEND_NEWLINE) for item in items)
 
 
-class Json_(Shape):  # noqa: N801 - the format's own name is taken
+class JsonDocument(Shape):
     """One PROV-JSON document."""
 
     def parts(self) -> list[Part]:
@@ -179,14 +179,14 @@ class TriG(_Converted):
             return serialize(self._read(container), "trig")
 
 
-class Whole(Json_):
+class Whole(JsonDocument):
     """The JSON document, to be converted when it is complete."""
 
     whole_document = True
 
 
 SHAPES: dict[str, type[Shape]] = {
-    "json": Json_,
+    "json": JsonDocument,
     "jsonl": JsonLines,
     "provn": ProvN,
     "trig": TriG,
