@@ -144,8 +144,12 @@ def put(section: dict[_Name, Attributes], name: _Name, attributes: Attributes) -
 def _together(one: Attributes, other: Attributes) -> Attributes:
     merged = dict(one)
     for attribute, value in other.items():
-        held = merged.setdefault(attribute, value)
-        values = held if isinstance(held, list) else [held]
-        if value not in values:
-            merged[attribute] = [*values, value]
+        held = _listed(merged.setdefault(attribute, value))
+        added = [each for each in _listed(value) if each not in held]
+        if added:
+            merged[attribute] = [*held, *added]
     return merged
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

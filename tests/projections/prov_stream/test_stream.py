@@ -19,6 +19,7 @@ from domain.events import Cause, Created, DigitalObjectEvent, Tombstoned, Update
 from projections.prov import naming
 from projections.prov.check import check
 from projections.prov.document import prov_document
+from projections.prov.prov_json import Attributes, put
 from projections.prov.stream import ObjectWriter, Told, told
 from projections.prov.validity import Validity
 from tests.projections.prov_histories import (
@@ -84,6 +85,14 @@ def test_it_is_valid_by_the_schema_of_prov_json(part: tuple[list[DigitalObjectEv
 @given(id_=st.uuids().map(str))
 def test_the_short_way_to_the_name_of_an_activity_leads_to_the_same_name(id_: str) -> None:
     assert naming.activity(id_)[0] == naming.fragment(f"urn:uuid:{id_}").name("activity")
+
+
+def test_attributes_told_twice_are_joined_value_by_value() -> None:
+    section: dict[str, Attributes] = {}
+    put(section, "a", {"prov:type": [1, 2], "b": 5})
+    put(section, "a", {"prov:type": [2, 3], "c": 4})
+    put(section, "a", {"prov:type": 1, "b": 5})
+    assert section == {"a": {"prov:type": [1, 2, 3], "b": 5, "c": 4}}
 
 
 def test_two_namespaces_with_the_same_prefix_are_kept_apart() -> None:
