@@ -17,6 +17,7 @@ from rich.table import Table
 
 from audit.verify import verify
 from benchmarks.museum import write_archive
+from benchmarks.proof import proof
 from benchmarks.provenance import provenance
 from projections.collection import collection
 from projections.engine import catch_up, rebuild
@@ -75,6 +76,7 @@ def _measure(ledger: Ledger, first: Path, second: Path) -> None:
     console.print(table)
     console.print(_reads(ledger, source.pid))
     console.print(provenance(ledger))
+    console.print(proof(ledger))
 
 
 def _reads(ledger: Ledger, source: str) -> Table:

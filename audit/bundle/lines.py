@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import orjson
-
 from domain.canonical import canonical_bytes
 from domain.digital_object import DigitalObject
 from domain.events import DigitalObjectEvent
 from domain.times import to_text
 from projections.ledger.entries import leaf_of
+from projections.prov.stream import ObjectWriter, told
 
 Names = Mapping[str, str]
 CHECK_DIGITS = 8
@@ -46,7 +45,4 @@ def digest_line(event: DigitalObjectEvent) -> bytes:
 
 def prov_line(events: Sequence[DigitalObjectEvent], names: Names) -> bytes:
     """The whole history of one object as a PROV-JSON document, on one line."""
-    from projections.prov.document import prov_document
-    from projections.prov.formats import serialize
-
-    return orjson.dumps(orjson.loads(serialize(prov_document(events, names=names), "json")))
+    return ObjectWriter(names).bytes([told(event) for event in events])
