@@ -59,7 +59,8 @@ class Command:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PROVENARIUM_")}
         for name in ("DATABASE_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
             inherited.pop(name, None)
-        self.environment = {**inherited, "TERM": "xterm-256color", **environment}
+        no_keys = {"PROVENARIUM_KEYS": "/nonexistent"}  # not those of whoever runs the tests
+        self.environment = {**inherited, "TERM": "xterm-256color", **no_keys, **environment}
 
     def __call__(self, *arguments: object, status: int = 0) -> Ran:
         """Run it to its end; it must end with ``status``, without a traceback, and silent on stderr if done."""

@@ -33,6 +33,7 @@ def test_every_example_runs(page: Path, new_settings: Callable[[], Settings], tm
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DATABASE_URL": settings.database_url,
         "PROVENARIUM_LEDGER": settings.ledger,
+        "PROVENARIUM_KEYS": str(tmp_path / "keys"),
     }
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
