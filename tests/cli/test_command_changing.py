@@ -160,6 +160,7 @@ def test_an_interrupted_sync_says_that_it_goes_on(command: Command, conninfo: st
             env=command.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
         )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and command("runs", "--json").out == "":
