@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from psycopg import Connection
-from psycopg.rows import tuple_row
 
 from audit.findings import Finding
 from domain.canonical import digest
@@ -15,6 +14,7 @@ from domain.events import DigitalObjectEvent
 from domain.opends import TOMBSTONE_TERM
 from store import statements
 from store.ledger import Ledger
+from store.statements import select
 
 SQL = statements.load("audit", "bookkeeping.sql")
 BATCH = 500
@@ -22,19 +22,19 @@ BATCH = 500
 
 def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:
     """Everything beside the log that contradicts it; projections must be up to date."""
-    for kind, key, pid, owner in _rows(connection, "keys_that_disagree"):
+    for kind, key, pid, owner in select(connection, SQL["keys_that_disagree"]):
         yield f"source_records {kind} {key}", f"is {pid}, but natural_keys says {owner}"
-    for (pid,) in _rows(connection, "objects_without_key"):
+    for (pid,) in select(connection, SQL["objects_without_key"]):
         yield f"natural_keys {pid}", "the object came from a source, or is one, but no key leads to it"
-    for kind, key, pid in _rows(connection, "objects_without_statement"):
+    for kind, key, pid in select(connection, SQL["objects_without_statement"]):
         yield f"source_records {kind} {key}", f"what the source said last about {pid} is missing"
-    for pid, version, run in _rows(connection, "events_without_run"):
+    for pid, version, run in select(connection, SQL["events_without_run"]):
         yield f"runs {run}", f"is missing, but {pid}/{version} names it as its cause"
-    for pid, version, run in _rows(connection, "events_without_item"):
+    for pid, version, run in select(connection, SQL["events_without_item"]):
         yield f"run_items of {run}", f"do not list {pid}/{version}, which names the run as its cause"
-    for run, ordinal, pid, version in _rows(connection, "items_without_event"):
+    for run, ordinal, pid, version in select(connection, SQL["items_without_event"]):
         yield f"run_items {run} {ordinal}", f"lists {pid}/{version}, which is no event of this run"
-    for run, ordinal, pid, before, after in _rows(connection, "items_that_leap"):
+    for run, ordinal, pid, before, after in select(connection, SQL["items_that_leap"]):
         yield f"run_items {run} {ordinal}", f"leads {pid} from version {before or 0} to {after}, not to the next one"
     yield from _statement_problems(ledger, connection)
 
@@ -55,7 +55,7 @@ def told_of_runs(events: Iterable[DigitalObjectEvent]) -> set[Told]:
 def run_problems(connection: Connection[Any], told: Iterable[Told]) -> Iterator[Finding]:
     """Runs that say something else than their events of where these come from."""
     told = sorted(told)
-    runs = {run: tuple(said) for run, *said in _rows(connection, "runs", ([run for run, _ in told],))}
+    runs = {run: tuple(said) for run, *said in select(connection, SQL["runs"], ([run for run, _ in told],))}
     for run, statement in told:
         if run in runs and runs[run] != statement:
             yield f"runs {run}", f"says {', '.join(runs[run])}; its events say {', '.join(statement)}"
@@ -64,7 +64,7 @@ def run_problems(connection: Connection[Any], told: Iterable[Told]) -> Iterator[
 def _statement_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:
     """What a source said last must be the document it points to."""
     after: tuple[Any, ...] = ("", "", "")
-    while rows := _rows(connection, "statements", (*after, BATCH)):
+    while rows := select(connection, SQL["statements"], (*after, BATCH)):
         after = rows[-1][:3]
         versions = {pid: version for _, _, _, pid, version, _, _ in rows if version is not None}
         try:
@@ -83,8 +83,3 @@ def _statement_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator
             if digest(content) != bytes(expected).hex():
                 said = f"version {version} of {pid}" if version is not None else "the document kept there"
                 yield where, f"has another digest than {said}"
-
-
-def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(SQL[statement], parameters).fetchall()

@@ -14,8 +14,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
-from psycopg import Connection
-from psycopg.rows import tuple_row
 
 from audit.findings import Problem, Verification
 from audit.streams import streams, verify_streams
@@ -26,6 +24,7 @@ from domain.errors import Conflict
 from domain.times import to_text
 from store import statements
 from store.ledger import Ledger
+from store.statements import select
 
 SQL = statements.load("audit", "self_check.sql")
 MOST_PROBLEMS = 1000
@@ -69,7 +68,7 @@ class Pass:
 def last_pass(ledger: Ledger) -> Pass | None:
     """The newest pass that finished, None before the first."""
     with ledger.connection() as connection:
-        return _pass(_rows(connection, "newest"))
+        return _pass(select(connection, SQL["newest"]))
 
 
 def run(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]] = ()) -> Iterator[Pass]:
@@ -88,11 +87,11 @@ def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]]) -> Pass:
     late = behind(ledger)
     with ledger.connection() as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        if not _rows(connection, "lock")[0][0]:
+        if not select(connection, SQL["lock"])[0][0]:
             raise Conflict("another process is verifying this ledger; wait until it has finished")
-        current = _pass(_rows(connection, "unfinished"))
+        current = _pass(select(connection, SQL["unfinished"]))
         if current is None:
-            current = _pass(_rows(connection, "begin", (uuid4(), ledger.position())))
+            current = _pass(select(connection, SQL["begin"], (uuid4(), ledger.position())))
         assert current is not None
         found = Verification(objects=current.objects, events=current.events, problems=list(current.problems))
         pids = next(islice(streams(connection, current.after), 1), None)
@@ -111,7 +110,7 @@ def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]]) -> Pass:
             not pids,
             current.id,
         )
-        reached = _pass(_rows(connection, "advance", row))
+        reached = _pass(select(connection, SQL["advance"], row))
         assert reached is not None
         return reached
 
@@ -122,8 +121,3 @@ def _pass(rows: list[tuple[Any, ...]]) -> Pass | None:
     identifier, position, started, after, objects, events, problems, finished = rows[0]
     told = tuple(Problem(*problem) for problem in problems)
     return Pass(identifier, position, started, after, objects, events, told, finished)
-
-
-def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(SQL[statement], parameters).fetchall()

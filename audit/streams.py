@@ -7,7 +7,6 @@ from typing import Any
 
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
-from psycopg.rows import tuple_row
 
 from audit.bookkeeping import Told, run_problems, told_of_runs
 from audit.findings import Problem, Verification
@@ -26,6 +25,7 @@ from store.ledger import Ledger
 from store.mapper import RecordedEvent
 from store.recorder import NO_LIMIT
 from store.sizes import fitting, unpacked_size
+from store.statements import select
 
 SQL = statements.load("audit", "verify.sql")
 STREAMS = 200
@@ -35,9 +35,9 @@ STREAM_BYTES = 64 * 1024 * 1024
 
 def streams(connection: Connection[Any], after: str | None = None) -> Iterator[list[str]]:
     """The PIDs of all objects in order, or of those after one, in groups that can be verified together."""
-    while rows := _rows(connection, "streams", (after, after, STREAMS)):
+    while rows := select(connection, SQL["streams"], (after, after, STREAMS)):
         pids = [pid for (pid,) in rows]
-        starts: dict[str, list[bytes]] = dict(_rows(connection, "frame_starts", (pids,)))
+        starts: dict[str, list[bytes]] = dict(select(connection, SQL["frame_starts"], (pids,)))
         while pids:
             amount = fitting((sum(map(unpacked_size, starts[pid])) for pid in pids), STREAM_BYTES)
             yield pids[:amount]
@@ -51,9 +51,9 @@ def verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str],
     for event in ledger.recorder.select_streams(dict.fromkeys(pids, (0, NO_LIMIT)), connection):
         stored[str(event.originator_id)].append(event)
     tables = {name: kind(ledger.mapper).stored(connection, pids) for name, kind in OBJECT_PROJECTIONS.items()}
-    columns = rows_by_pid(_rows(connection, "columns", (pids,)))
-    snapshots = rows_by_pid(_rows(connection, "snapshots", (pids,)))
-    reached: dict[str, int] = dict(_rows(connection, "projections"))
+    columns = rows_by_pid(select(connection, SQL["columns"], (pids,)))
+    snapshots = rows_by_pid(select(connection, SQL["snapshots"], (pids,)))
+    reached: dict[str, int] = dict(select(connection, SQL["projections"]))
     in_tree = reached.get(LedgerTree.name, 0)
     leaves = leaves_at(
         connection, [event.position for events in stored.values() for event in events if event.position <= in_tree]
@@ -177,8 +177,3 @@ def _row_problems(name: str, pid: str, expected: list[Row], stored: list[Row]) -
         if wanted != there:
             column = next(index for index, pair in enumerate(zip(wanted, there, strict=True)) if pair[0] != pair[1])
             yield Problem(f"{name} {pid}, row {number}, {columns[column]}", "differs from what the log gives")
-
-
-def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(SQL[statement], parameters).fetchall()

@@ -16,11 +16,12 @@ from projections.ledger.entries import leaf_of
 from projections.ledger.merkle import HASH_SIZE, root_at
 from projections.ledger.tiles import TILE_BYTES, complete_root
 from projections.ledger.tree import SQL, size_of, tree_of
+from store.statements import select
 
 
 def leaves_at(connection: Connection[Any], positions: Sequence[int]) -> dict[int, bytes]:
     """The hashes of the leaves at these positions of the ledger; none where the tree has none."""
-    return {at: bytes(leaf) for at, leaf in _rows(connection, "leaves", (list(positions),)) if leaf is not None}
+    return {at: bytes(leaf) for at, leaf in select(connection, SQL["leaves"], (list(positions),)) if leaf is not None}
 
 
 def leaf_problems(events: Iterable[DigitalObjectEvent], leaves: Mapping[int, bytes]) -> Iterator[Finding]:
@@ -49,7 +50,7 @@ def tile_problems(connection: Connection[Any]) -> Iterator[Finding]:
             at = next(at for at in places if roots[at : at + HASH_SIZE] != above[at : at + HASH_SIZE])
             yield f"ledger_tiles {level}/{at // HASH_SIZE}", "has another root than the tile above it says"
         level, wanted = level + 1, len(roots) // HASH_SIZE
-    for too_high, index in _rows(connection, "levels_above", (level,)):
+    for too_high, index in select(connection, SQL["levels_above"], (level,)):
         yield f"ledger_tiles {too_high}/{index}", "belongs to no tree of this size"
 
 
@@ -60,7 +61,7 @@ def checkpoint_problems(
 
     Those in the database, and ``outside`` ones, each with where it comes from.
     """
-    rows = _rows(connection, "checkpoints")
+    rows = select(connection, SQL["checkpoints"])
     signed = [(f"checkpoints {origin} {size}", int(size), bytes(root)) for origin, size, root, *_ in rows]
     signed += [(where, found.size, found.root) for where, found in outside]
     tree = tree_of(connection)
@@ -82,8 +83,3 @@ def _streamed(connection: Connection[Any], level: int) -> Iterator[tuple[int, by
         cursor.execute(SQL["level"], (level,))
         for index, hashes in cursor:
             yield index, bytes(hashes)
-
-
-def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(SQL[statement], parameters).fetchall()

@@ -6,47 +6,46 @@ from collections.abc import Iterator
 from typing import Any
 
 from psycopg import Connection
-from psycopg.rows import tuple_row
 
 from audit.findings import Finding
 from domain.errors import IntegrityFailure
-from projections.projection import Row
 from store import statements
 from store.compression import ZstdDictionaryCompressor
+from store.statements import select
 
 SQL = statements.load("audit", "verify.sql")
 
 
 def log_problems(connection: Connection[Any]) -> Iterator[Finding]:
     """Positions run 1, 2, 3 ... without gap, recorded times never go back, every stream begins at 1."""
-    for position, pid, version, recorded, before, recorded_before in _rows(connection, "disorder"):
+    for position, pid, version, recorded, before, recorded_before in select(connection, SQL["disorder"]):
         where = f"position {position} ({pid}/{version})"
         if position != before + 1:
             yield (where, f"follows position {before}: events are missing or doubled")
         else:
             yield (where, f"recorded {recorded} is earlier than the event before, {recorded_before}")
-    for pid, version in _rows(connection, "headless_streams"):
+    for pid, version in select(connection, SQL["headless_streams"]):
         yield (f"{pid}/{version}", "the versions before this one are missing from the log")
-    head, last = _rows(connection, "head")[0]
+    head, last = select(connection, SQL["head"])[0]
     if head != last:
         yield ("log_head", f"says the log ends at {head}, but its last event is at {last}")
-    for head_time, last_time in _rows(connection, "head_time"):
+    for head_time, last_time in select(connection, SQL["head_time"]):
         yield ("log_head", f"says the last event was recorded at {head_time}, but it was at {last_time}")
-    for name, position in _rows(connection, "projections"):
+    for name, position in select(connection, SQL["projections"]):
         if position > head:
             yield (f"projections {name}", f"was made of {position} events, but the log ends at {head}")
 
 
 def stragglers(connection: Connection[Any], verified: int) -> Iterator[Finding]:
     """Events that belong to no object which was verified, when so many were."""
-    amount = _rows(connection, "amount")[0][0]
+    amount = select(connection, SQL["amount"])[0][0]
     if amount != verified:
         yield ("events", f"{amount - verified} of {amount} belong to no object that begins at version 1")
 
 
 def dictionary_problems(connection: Connection[Any]) -> Iterator[Finding]:
     """Compression dictionaries that cannot be used."""
-    for number, content in _rows(connection, "dictionaries"):
+    for number, content in select(connection, SQL["dictionaries"]):
         try:
             ZstdDictionaryCompressor(lambda _: None).use(number, bytes(content))
         except IntegrityFailure as error:
@@ -55,16 +54,11 @@ def dictionary_problems(connection: Connection[Any]) -> Iterator[Finding]:
 
 def strangers(connection: Connection[Any]) -> Iterator[Finding]:
     """Rows of objects that the log does not know."""
-    for table, name in _rows(connection, "strangers"):
+    for table, name in select(connection, SQL["strangers"]):
         yield (f"{table} {name}", "has no event in the log")
 
 
 def head(connection: Connection[Any]) -> int:
     """The position that the head of the log says it ends at."""
-    position: int = _rows(connection, "head")[0][0]
+    position: int = select(connection, SQL["head"])[0][0]
     return position
-
-
-def _rows(connection: Connection[Any], statement: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(SQL[statement], parameters).fetchall()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -179,3 +180,11 @@ def source_of(ledger: Ledger, name: str) -> SourceSystem:
     if found is None:
         find(ledger, name, "")  # says which sources there are
     return cast("SourceSystem", found)
+
+
+def bytes_of(file: Path) -> bytes:
+    """The content of a file that a person names; raises :class:`RefusedInput` saying why it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RefusedInput(f"cannot read {file}: {error.strerror}") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.application import JsonOption, app, caught_up, moment, opened, output, pid_of, run_of, source_of
+from cli.application import JsonOption, app, bytes_of, caught_up, moment, opened, output, pid_of, run_of, source_of
 from domain.errors import RefusedInput
 from domain.times import start_of
 
@@ -56,7 +56,7 @@ def bundle(
     if [bool(pids), source is not None, run is not None, since is not None, everything].count(True) != 1:
         raise typer.BadParameter("give objects, or one of --source, --run, --since and --all", param_hint="PID")
     out = output(as_json)
-    old = _read(since_checkpoint) if since_checkpoint else None
+    old = bytes_of(since_checkpoint) if since_checkpoint else None
     with opened() as ledger:
         settings = ledger.settings
         caught_up(ledger, out)
@@ -103,10 +103,3 @@ def _scope(ledger: Ledger, pids: list[str], source: str | None, run: str | None,
     if since is not None:
         return scope.since(moment(since, start_of, "--since"))
     return scope.everything()
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RefusedInput(f"cannot read {file}: {error.strerror}") from None

@@ -13,6 +13,7 @@ from cli.application import (
     PidArgument,
     agent_of,
     app,
+    bytes_of,
     caught_up,
     moment,
     opened,
@@ -58,9 +59,9 @@ def edit(
     with opened() as ledger:
         state = ledger.get(name)
         if document is not None:
-            new = _same_object(state, parse(_bytes(document)))
+            new = _same_object(state, parse(bytes_of(document)))
         elif patch is not None:
-            new = apply(state.document, parse(_bytes(patch)))
+            new = apply(state.document, parse(bytes_of(patch)))
         else:
             new = _with_settings(state.document, settings or [])
         _record(ledger, out, state, state.update(content_of(new), provenance))
@@ -156,10 +157,3 @@ def _value(text: str) -> Any:
         if str(error).startswith("not JSON"):
             return text
         raise
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RefusedInput(f"cannot read {file}: {error.strerror}") from None

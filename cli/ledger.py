@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.application import JsonOption, PidArgument, app, opened, output, pid_of
+from cli.application import JsonOption, PidArgument, app, bytes_of, opened, output, pid_of
 from domain.errors import RefusedInput
 from domain.times import to_text
 from store.settings import Settings
@@ -128,8 +128,7 @@ def consistency(
     from audit.publishing import prove_consistency
 
     out = output(as_json)
-    before = _read(old)
-    assert before is not None
+    before = bytes_of(old)
     with opened() as ledger:
         proof = prove_consistency(ledger, before, _read(checkpoint_file))
     if out.as_json:
@@ -160,12 +159,7 @@ def tiles(
 
 
 def _read(file: Path | None) -> bytes | None:
-    if file is None:
-        return None
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RefusedInput(f"cannot read {file}: {error.strerror}") from None
+    return None if file is None else bytes_of(file)
 
 
 def _write(file: Path, data: bytes) -> None:

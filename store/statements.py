@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib import resources
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
 
 _NAME = re.compile(r"^-- name: (\w+)[ \t]*$", re.MULTILINE)
 
@@ -22,3 +26,11 @@ def load(package: str, file: str) -> dict[str, LiteralString]:
             raise ValueError(f"{package}/{file} defines {name} twice")
         statements[name] = cast("LiteralString", body.strip().removesuffix(";"))
     return statements
+
+
+def select(
+    connection: Connection[Any], statement: LiteralString, parameters: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    """Run one statement on a connection, whatever its rows are otherwise, and return them as tuples."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
