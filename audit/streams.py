@@ -91,7 +91,7 @@ def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) 
             event = ledger.mapper.event_of(stored, value)
             if canonical_bytes(event.to_json()) != canonical_bytes(value):
                 found.problems.append(Problem(where, "the stored event holds more than an event says"))
-            elif ledger.mapper.text_for(value) != ledger.mapper.text_of(stored):
+            elif ledger.mapper.text_for(value) != ledger.mapper.text_of(stored.state):
                 found.problems.append(Problem(where, "the stored text of the event is not as this store writes it"))
             history.append(event)
         except ProvenariumError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import statistics
@@ -34,6 +35,7 @@ READS = 500
 
 def main() -> None:
     """Run everything once in a temporary home, embedded, with fsync on."""
+    gc.set_threshold(50_000, 20, 50)  # as the command does
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = Settings(os.environ.get("DATABASE_URL"), Path(folder) / "home")
         first = write_archive(Path(folder) / "1.zip", RECORDS)

@@ -91,9 +91,9 @@ class EventMapper(Mapper[str]):
                 raise IntegrityFailure(f"{name}: the stored snapshot is not one: {error!r}") from None
         return self.event_of(stored_event, value)
 
-    def text_of(self, stored_event: StoredEvent) -> bytes:
-        """The stored JSON text; raises :class:`IntegrityFailure` when its bytes are damaged."""
-        return self.compressor.decompress(stored_event.state) if self.compressor else stored_event.state
+    def text_of(self, state: bytes) -> bytes:
+        """The JSON text of a stored state; raises :class:`IntegrityFailure` when its bytes are damaged."""
+        return self.compressor.decompress(state) if self.compressor else state
 
     def text_for(self, value: dict[str, Any]) -> bytes:
         """The JSON text as this program writes it."""
@@ -105,7 +105,7 @@ class EventMapper(Mapper[str]):
         Raises :class:`IntegrityFailure` naming the event when its bytes cannot be read.
         """
         try:
-            value: dict[str, Any] = self.transcoder.decode(self.text_of(stored_event))
+            value: dict[str, Any] = self.transcoder.decode(self.text_of(stored_event.state))
             while (version := value.get("event")) in UPCASTERS:
                 value = UPCASTERS[version](value)
         except (IntegrityFailure, ValueError, TypeError, AttributeError) as error:

@@ -59,7 +59,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9!$&'()*+,./:;=?@_~-]*")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 _TO_ESCAPE = re.compile(r"[^A-Za-z0-9-]")
-_ASCII_ESCAPES = {code: f"_{code:02X}" for code in range(128) if not (chr(code).isalnum() or chr(code) == "-")}
+_ASCII_ESCAPES = {chr(code): f"_{code:02X}" for code in range(128)}
 _PLAIN_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LONGEST_PREFIX = 40
 _LONGEST_LOCAL = 120
@@ -173,10 +173,15 @@ def archive(digest: str) -> tuple[Name, str]:
 
 def record(digest: str, id: str) -> Name:  # noqa: A002 - the field's own name
     """The name of one record in an archive; reversible unless the record's id is very long."""
+    return fragment(_ARCHIVE + digest).name(record_in_archive(id))
+
+
+def record_in_archive(id: str) -> str:  # noqa: A002 - the field's own name
+    """The local part of that name."""
     local = "record-" + escaped(id)
     if len(local) > _LONGEST_LOCAL:
         local = "recorddigest-" + sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
-    return fragment(_ARCHIVE + digest).name(local)
+    return local
 
 
 @lru_cache(_REMEMBERED)
@@ -191,14 +196,13 @@ def plan(mapping: str) -> Name:
     return version("ods:DataMapping", pid, number)[0]
 
 
-@lru_cache(_REMEMBERED)
 def escaped(text: str) -> str:
     """``text`` as part of a local name: ASCII letters, digits and ``-``, every other byte of its UTF-8 as ``_XX``."""
-    return text.translate(_ASCII_ESCAPES) if text.isascii() else _TO_ESCAPE.sub(_bytes_in_hex, text)
+    return _TO_ESCAPE.sub(_bytes_in_hex, text)
 
 
 def _bytes_in_hex(found: re.Match[str]) -> str:
-    return "".join(f"_{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+    return _ASCII_ESCAPES.get(found[0]) or "".join(f"_{b:02X}" for b in found[0].encode("utf-8", "surrogatepass"))
 
 
 def _uri(iri: str) -> str:

@@ -1,41 +1,29 @@
 """Which versions an export of provenance tells: of a source, of an agent, of a run, of a time, of a type of object.
 
 A scope is a query over the read models ``versions`` and ``objects``, so it is as current as they are; what it finds is
-read from the log itself. Its conditions are all to be met. Everything is streamed: memory is that of one batch, or of
-the largest object.
+read from the log itself, by :mod:`projections.prov.stored_events`. Its conditions are all to be met. What it finds is
+streamed.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from psycopg.rows import tuple_row
 
-from domain.errors import IntegrityFailure
-from domain.events import EVENT_VERSIONS
 from domain.times import to_text
 from projections.prov.runs import Run
-from projections.prov.stream import Told
-from projections.prov.validity import ALWAYS, Validity
 from store import statements
 from store.ledger import Axis, Ledger
-from store.mapper import RecordedEvent
 
 SQL = statements.load("projections.prov", "scopes.sql")
 
-BATCH = 1000
-"""So many versions are read at once; an object is never split."""
-
 _FETCHED = 2000
-_MEMBERS = {"event", "object", "version", "type", "activity", "agents", "digest", "schema", "occurred"}
 
 
 @dataclass(frozen=True)
@@ -95,14 +83,6 @@ class Listed(NamedTuple):
     versions: list[int]
 
 
-class ObjectEvents(NamedTuple):
-    """One object's events as they are stored, and when it was valid."""
-
-    pid: str
-    events: list[Told]
-    validity: Validity
-
-
 def bounds(ledger: Ledger, scope: Scope, as_of: datetime) -> Bounds:
     """Where the log ends for ``scope`` now; with these bounds the scope finds the same for ever."""
     recorded = scope.axis is Axis.RECORDED
@@ -156,97 +136,6 @@ class KnownRuns:
         for id_, kind, started, finished, reverts in _fetch(self._ledger, "known_run", (self._as_of, wanted)):
             return Run(str(id_), kind, started, finished, str(reverts) if reverts else None)
         return None
-
-
-def batches(found: Iterable[Listed]) -> Iterator[list[Listed]]:
-    """Objects in batches of about :data:`BATCH` versions."""
-    batch: list[Listed] = []
-    amount = 0
-    for each in found:
-        batch.append(each)
-        amount += len(each.versions)
-        if amount >= BATCH:
-            yield batch
-            batch, amount = [], 0
-    if batch:
-        yield batch
-
-
-def events_in(ledger: Ledger, found: Iterable[Listed], within: Bounds) -> Iterator[ObjectEvents]:
-    """The stored events of listed objects, in the order of the list; the next batch is read meanwhile.
-
-    Raises :class:`IntegrityFailure` when one is damaged, or not in the log.
-    """
-    with ThreadPoolExecutor(1, "provenance") as reader:
-        ahead: tuple[list[Listed], Future[_Rows]] | None = None
-        for batch in chain(batches(found), [None]):
-            behind = ahead
-            ahead = (batch, reader.submit(_read, ledger, batch, within)) if batch is not None else None
-            if behind is not None:
-                yield from _events(ledger, behind[0], behind[1].result())
-
-
-class _Rows(NamedTuple):
-    """What was read of a batch: rows of events, and (version, activity type) of tombstones and restores, by PID."""
-
-    events: dict[str, list[tuple[Any, ...]]]
-    turns: dict[str, list[tuple[int, str]]]
-
-
-def _read(ledger: Ledger, batch: Sequence[Listed], within: Bounds) -> _Rows:
-    wanted = [(each.pid, *bounds) for each in batch for bounds in _ranges(each.versions)]
-    rows = _Rows(defaultdict(list), defaultdict(list))
-    for row in _fetch(ledger, "events_of", [list(column) for column in zip(*wanted, strict=True)]):
-        rows.events[row[0]].append(row)
-    for pid, version, topic in _fetch(ledger, "turns", ([each.pid for each in batch], within.upto)):
-        rows.turns[pid].append((version, topic))
-    return rows
-
-
-def _events(ledger: Ledger, batch: Sequence[Listed], rows: _Rows) -> Iterator[ObjectEvents]:
-    for each in batch:
-        events = [_told(ledger, RecordedEvent(*row)) for row in rows.events.pop(each.pid, ())]
-        if len(events) != len(each.versions):
-            raise IntegrityFailure(f"{each.pid} has {len(events)} of {len(each.versions)} versions in the log")
-        turns = rows.turns.get(each.pid)
-        yield ObjectEvents(each.pid, events, ALWAYS if turns is None else Validity.of(turns))
-
-
-def _ranges(versions: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Versions, in order, as ranges without gaps, each by its first and last."""
-    if versions[-1] - versions[0] == len(versions) - 1:  # nearly always
-        yield versions[0], versions[-1]
-        return
-    for _, members in groupby(enumerate(versions), key=lambda pair: pair[1] - pair[0]):
-        run = [version for _, version in members]
-        yield run[0], run[-1]
-
-
-def _told(ledger: Ledger, stored: RecordedEvent) -> Told:
-    value = _without_patch(ledger.mapper.text_of(stored)) or ledger.mapper.value_of(stored)
-    try:
-        said = (value["object"], value["version"], value["activity"]["type"])
-    except (LookupError, TypeError):
-        said = None
-    if said != (stored.originator_id, stored.originator_version, stored.topic):
-        name = f"{stored.originator_id}/{stored.originator_version}"
-        raise IntegrityFailure(f"{name}: the stored event says it is another one")
-    return Told(value, stored.position, stored.recorded)
-
-
-def _without_patch(text: bytes) -> dict[str, Any] | None:
-    """An event as this program writes it but for its patch, which is most of it and says nothing here.
-
-    None for any other text. Inside a JSON string every quote is escaped, so what is looked for can be no part of one.
-    """
-    begin, end = text.find(b',"patch":['), text.rfind(b'],"digest":"')
-    if not 0 < begin < end:
-        return None
-    try:
-        value = orjson.loads(text[:begin] + text[end + 1 :])
-    except orjson.JSONDecodeError:
-        return None
-    return value if value.keys() >= _MEMBERS and value["event"] == EVENT_VERSIONS[-1] else None
 
 
 def _parameters(scope: Scope, within: Bounds) -> dict[str, Any]:

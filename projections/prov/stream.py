@@ -7,11 +7,8 @@ next but what many share: agents, archives, mappings and runs.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import orjson
 
@@ -24,22 +21,17 @@ from projections.prov.naming import Space, legible
 from projections.prov.prov_json import Json, Records, identifier, integer, put, qualified, term, uri
 from projections.prov.runs import Runs
 from projections.prov.stream_context import tell_agents, tell_cause, tell_source
+from projections.prov.stream_event import TIME, Told, text_of
 from projections.prov.stream_shared import Names, Shared
 from projections.prov.stream_step import Step
+from projections.prov.stream_template import Templates
 from projections.prov.validity import ALWAYS, RESTORE, TOMBSTONE, Validity
 
 _PERIOD = {"prov:type": qualified("ods:PeriodOfValidity")}
 _REVISION = qualified("prov:Revision")
 _FIRST_UNDONE = qualified("ods:FirstUndone")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
-
-class Told(NamedTuple):
-    """One event as it is stored: its JSON value, and what the log knows of it."""
-
-    value: dict[str, Any]
-    position: int
-    recorded: datetime
+_T = TypeVar("_T")
 
 
 def told(event: DigitalObjectEvent) -> Told:
@@ -68,22 +60,36 @@ class ObjectWriter:
     ) -> None:
         self._shared = Shared(names or {}, runs or {})
         self._around = around
+        self._templates = Templates(lambda events: _one_line(self._document(events, ALWAYS)), around or ())
 
     def document(self, events: Sequence[Told], validity: Validity | None = None) -> Json:
         """PROV-JSON of one object's whole history; with its ``validity``, of any of its events, in order.
 
         Raises :class:`IntegrityFailure` when the events are not such a history.
         """
+        return self._checked(self._document, events, validity)
+
+    def text(self, events: Sequence[Told], validity: Validity | None = None) -> str:
+        """:meth:`document` on one line."""
+        return self._checked(self._text, events, validity)
+
+    def bytes(self, events: Sequence[Told], validity: Validity | None = None) -> bytes:
+        """:meth:`text` as UTF-8."""
+        return self.text(events, validity).encode()
+
+    def _checked(
+        self, tell: Callable[[Sequence[Told], Validity], _T], events: Sequence[Told], validity: Validity | None
+    ) -> _T:
         first = events[0].value["object"] if events else "an object"
         try:
             _check(events, whole=validity is None)
-            return self._document(events, _validity(events) if validity is None else validity)
+            return tell(events, _validity(events) if validity is None else validity)
         except (LookupError, TypeError, ValueError, AttributeError, InvalidTime) as error:
             raise IntegrityFailure(f"a stored event of {first} is not one: {error!r}") from None
 
-    def bytes(self, events: Sequence[Told], validity: Validity | None = None) -> bytes:
-        """:meth:`document` as UTF-8 on one line."""
-        return orjson.dumps(self.document(events, validity))
+    def _text(self, events: Sequence[Told], validity: Validity) -> str:
+        found = None if validity.was_withdrawn else self._templates.document(events)
+        return _one_line(self._document(events, validity)) if found is None else found
 
     def _document(self, events: Sequence[Told], validity: Validity) -> Json:
         value = events[0].value
@@ -107,7 +113,7 @@ class _History:
         self.records = records
         self.shared = shared
         self.validity = validity
-        self.simple = validity is ALWAYS or not validity.was_withdrawn
+        self.simple = not validity.was_withdrawn
         self.whole = whole
         self.own = own
         self.iri = iri
@@ -120,7 +126,7 @@ class _History:
         records, value = self.records, event.value
         number = value["version"]
         version, generation = f"{self.own}:v{number}", f"{self.own}:v{number}-generation"
-        recorded = _text_of(event.recorded)
+        recorded = text_of(event.recorded)
         activity = self._activity(event, recorded)
         step = Step(value, number, self.iri, self.own, activity, version, generation, self.used)
         self.told.add(number)
@@ -246,16 +252,15 @@ def _validity(events: Sequence[Told]) -> Validity:
     return Validity.of(turns) if withdrawn else ALWAYS
 
 
+def _one_line(document: Json) -> str:
+    return orjson.dumps(document).decode()
+
+
 def _prefix(records: Records, space: Space) -> str:
     """The prefix by which a document knows a namespace."""
     return records.text(space.name("")).removesuffix(":")
 
 
-@lru_cache(1024)
-def _text_of(moment: datetime) -> str:
-    return to_text(moment)
-
-
 def _canonical(time: str) -> str:
     """A stored time in the one form whose text order is time order, which is nearly always how it stands there."""
-    return time if _TIME.fullmatch(time) else to_text(from_text(time))
+    return time if TIME.fullmatch(time) else to_text(from_text(time))

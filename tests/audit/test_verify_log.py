@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,13 +181,13 @@ def test_tampering_with_the_provenance_of_an_event_is_told(
 
 def test_no_bit_of_an_event_can_be_flipped_unnoticed(filled: Ledger, owner: Owner) -> None:
     (stored,) = filled.recorder.select_range(3, 4)
-    said = filled.mapper.text_of(stored)
+    said = filled.mapper.text_of(stored.state)
     silent = []
     for place in range(8 * len(stored.state)):
         state = bytearray(stored.state)
         state[place // 8] ^= 1 << place % 8
         with suppress(IntegrityFailure):
-            if filled.mapper.text_of(replace(stored, state=bytes(state))) == said:
+            if filled.mapper.text_of(bytes(state)) == said:
                 silent.append(bytes(state))
     assert silent, "what a frame holds does not depend on each of its bits, so the text alone would not do"
     for forged in silent:

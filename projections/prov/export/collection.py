@@ -12,7 +12,7 @@ its identifier, and with it the bundles', follows from these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
@@ -30,7 +30,6 @@ BUNDLE_SECTIONS = ("entity", "wasGeneratedBy", "wasAttributedTo", "hadMember")
 """The sections of PROV-JSON in which each bundle has one record at the top level."""
 
 _NAMESPACE_OF_EXPORTS = UUID("c5bb0a4e-5d0b-5c7c-8a52-6d6b0f5e9a31")
-_BUNDLE = qualified("prov:Bundle")
 
 
 @dataclass(frozen=True)
@@ -78,43 +77,55 @@ class Collection:
         for name, value in scope.to_json().items():
             activity[f"ods:scope{name[0].upper()}{name[1:]}"] = identifier(value)
         put(records.activity, self._activity, activity)
-        records.generation[self._text(records, "generation")] = self._generated(self._collection)
-        records.attribution[self._text(records, "attribution")] = self._attributed(self._collection)
+        records.generation[self._text(records, "generation")] = {
+            "prov:entity": self._collection,
+            "prov:activity": self._activity,
+        }
+        records.attribution[self._text(records, "attribution")] = {
+            "prov:entity": self._collection,
+            "prov:agent": self._responsible,
+        }
         shared = Shared({}, of)
         for run in runs:
             put_informant(records, shared.informant(run))
         self.fixed: Json = records.to_json()
         self.around: dict[str, str] = self.fixed.pop("prefix")
+        # As text, since there are as many of these as objects; nothing in them needs an escape that has none.
+        tell = (self._entity, self._generation, self._attribution, self._member)
+        self._record = dict(zip(BUNDLE_SECTIONS, tell, strict=True))
 
     def bundle(self, pid: str) -> str:
         """What the bundle of an object is called."""
         return f"{self._space.prefix}:bundle-{naming.escaped(pid)}"
 
-    def record(self, section: str, listed: Listed, number: int) -> tuple[str, Attributes]:
-        """``(identifier, attributes)`` of the record that a bundle has in one of :data:`BUNDLE_SECTIONS`.
+    def records(self, section: str, listed: Sequence[Listed], first: int) -> str:
+        """The records that bundles have in one of :data:`BUNDLE_SECTIONS`, as members of a JSON object.
 
-        ``number`` is that of the object in the list, from 1.
+        ``listed`` are their objects as they follow each other in the list, the first of which has
+        the number ``first``, from 1.
         """
-        bundle = self.bundle(listed.pid)
-        if section == "entity":
-            iri = object_iri(listed.object_type, listed.pid)
-            subject = uri(iri) if naming.is_uri(iri) else naming.legible(iri)
-            versions = integer(len(listed.versions))
-            return bundle, {"prov:type": _BUNDLE, "dcterms:subject": subject, "ods:versions": versions}
-        if section == "wasGeneratedBy":
-            return f"{bundle}-generation", self._generated(bundle)
-        if section == "wasAttributedTo":
-            return f"{bundle}-attribution", self._attributed(bundle)
-        return f"_:member{number}", {"prov:collection": self._collection, "prov:entity": bundle}
+        record = self._record[section]
+        return ",".join([record(each, self.bundle(each.pid), number) for number, each in enumerate(listed, first)])
+
+    def _entity(self, listed: Listed, bundle: str, _number: int) -> str:
+        iri = object_iri(listed.object_type, listed.pid)
+        subject = orjson.dumps(uri(iri) if naming.is_uri(iri) else naming.legible(iri)).decode()
+        return (
+            f'"{bundle}":{{"prov:type":{{"$":"prov:Bundle","type":"xsd:QName"}},"dcterms:subject":{subject},'
+            f'"ods:versions":{{"$":"{len(listed.versions)}","type":"xsd:int"}}}}'
+        )
+
+    def _generation(self, _listed: Listed, bundle: str, _number: int) -> str:
+        return f'"{bundle}-generation":{{"prov:entity":"{bundle}","prov:activity":"{self._activity}"}}'
+
+    def _attribution(self, _listed: Listed, bundle: str, _number: int) -> str:
+        return f'"{bundle}-attribution":{{"prov:entity":"{bundle}","prov:agent":"{self._responsible}"}}'
+
+    def _member(self, _listed: Listed, bundle: str, number: int) -> str:
+        return f'"_:member{number}":{{"prov:collection":"{self._collection}","prov:entity":"{bundle}"}}'
 
     def _text(self, records: Records, local: str) -> str:
         return records.text(self._space.name(local))
-
-    def _generated(self, entity: str) -> Attributes:
-        return {"prov:entity": entity, "prov:activity": self._activity}
-
-    def _attributed(self, entity: str) -> Attributes:
-        return {"prov:entity": entity, "prov:agent": self._responsible}
 
     def _agents(self, records: Records, exporter: Exporter) -> str:
         """Tell of the agents; returns the one who answers for the export."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, tee
+from collections.abc import Iterable, Iterator
+from itertools import tee
 from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from projections.prov.export.shapes import Item, Part
-from projections.prov.scopes import Bounds, Listed, events_in
+from projections.prov.export.shapes import Chunk, Part
+from projections.prov.scopes import Bounds, Listed
+from projections.prov.stored_events import events_in
 from store.ledger import Ledger
 
-_CHUNK = 500
+CHUNK = 1000
+"""A piece tells of so many versions, or of one object that has more."""
 
 
 class Cursor(NamedTuple):
@@ -59,25 +61,33 @@ def pieces(ledger: Ledger, within: Bounds, parts: list[Part], listing: BinaryIO,
             yield Piece(part.opening(), cursor)
         if part.piece is not None:
             listing.seek(cursor.offset)
-            for items in _items(ledger, within, listing, cursor.done, with_events=part.with_events):
-                told = sum(len(item.listed.versions) for item in items) if part.with_events else 0
-                offset = cursor.offset + sum(item.length for item in items)
-                cursor = Cursor(number, items[-1].number, offset, cursor.versions + told)
-                yield Piece(part.piece(items), cursor)
+            chunks = _chunks(listing, cursor.done + 1)
+            for chunk in _with_events(ledger, chunks, within) if part.with_events else chunks:
+                told = chunk.versions if part.with_events else 0
+                done = cursor.done + len(chunk.listed)
+                cursor = Cursor(number, done, cursor.offset + chunk.length, cursor.versions + told)
+                yield Piece(part.piece(chunk), cursor)
         cursor = Cursor(number + 1, versions=cursor.versions)
         yield Piece(part.closing, cursor)
 
 
-def _items(
-    ledger: Ledger, within: Bounds, listing: BinaryIO, done: int, *, with_events: bool
-) -> Iterator[Sequence[Item]]:
-    """Objects one by one with their events, many at a time without."""
-    numbered = enumerate(listing, done + 1)
-    items: Iterator[Item] = (Item(number, Listed(*orjson.loads(line)), len(line)) for number, line in numbered)
-    if not with_events:
-        while chunk := list(islice(items, _CHUNK)):
-            yield chunk
-        return
-    items, ahead = tee(items)
-    for item, events in zip(items, events_in(ledger, (item.listed for item in ahead), within), strict=True):
-        yield (item._replace(events=events),)
+def _chunks(listing: Iterable[bytes], first: int) -> Iterator[Chunk]:
+    found: list[Listed] = []
+    length = versions = 0
+    for line in listing:
+        each = Listed(*orjson.loads(line))
+        found.append(each)
+        length += len(line)
+        versions += len(each.versions)
+        if versions >= CHUNK:
+            yield Chunk(first, found, length, versions)
+            first += len(found)
+            found, length, versions = [], 0, 0
+    if found:
+        yield Chunk(first, found, length, versions)
+
+
+def _with_events(ledger: Ledger, chunks: Iterator[Chunk], within: Bounds) -> Iterator[Chunk]:
+    chunks, ahead = tee(chunks)
+    for chunk, events in zip(chunks, events_in(ledger, (each.listed for each in ahead), within.upto), strict=True):
+        yield chunk._replace(events=events)

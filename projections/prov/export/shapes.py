@@ -1,4 +1,4 @@
-"""How an export is laid out in each format: parts, each with a piece of bytes for every object.
+"""How an export is laid out in each format: parts, each of pieces of bytes for chunks of objects.
 
 ``json``
     One PROV-JSON document, ``{"prefix": …, "bundle": {id: document, …}, "entity": …, …}``: the top level's records
@@ -25,7 +25,8 @@ import orjson
 from domain.errors import RefusedInput
 from projections.prov.export.collection import BUNDLE_SECTIONS, Collection
 from projections.prov.prov_json import Json
-from projections.prov.scopes import Listed, ObjectEvents
+from projections.prov.scopes import Listed
+from projections.prov.stored_events import ObjectEvents
 from projections.prov.stream import ObjectWriter
 
 if TYPE_CHECKING:  # importing prov takes time, and the fast formats do not need it
@@ -35,24 +36,26 @@ MOST_VERSIONS_CONVERTED = 2_000
 """The formats that can only be written from a document in memory, some 140 KB a version, are refused above this."""
 
 
-class Item(NamedTuple):
-    """One object of an export: its place in the list, from 1; the length of its line there; its events, if told."""
+class Chunk(NamedTuple):
+    """Objects of an export that follow each other in its list, and their events, if told.
 
-    number: int
-    listed: Listed
+    ``first`` is the number of the first of them in the list, from 1; ``length`` that of their lines there, in bytes;
+    ``versions`` how many they have together.
+    """
+
+    first: int
+    listed: Sequence[Listed]
     length: int
-    events: ObjectEvents | None = None
+    versions: int
+    events: Sequence[ObjectEvents] = ()
 
 
 @dataclass(frozen=True)
 class Part:
-    """One pass over the list of objects; without ``piece``, none: ``opening`` is all there is.
-
-    ``piece`` is given objects one by one ``with_events``, and some hundred at a time without.
-    """
+    """One pass over the list of objects; without ``piece``, none: ``opening`` is all there is."""
 
     opening: Callable[[], bytes]
-    piece: Callable[[Sequence[Item]], bytes] | None = None
+    piece: Callable[[Chunk], bytes] | None = None
     closing: bytes = b""
     with_events: bool = False
 
@@ -71,19 +74,16 @@ class Shape(ABC):
     def parts(self) -> list[Part]:
         """The parts."""
 
-    def _document(self, item: Item) -> Json:
-        assert item.events is not None
-        return self.writer.document(item.events.events, item.events.validity)
-
 
 class JsonLines(Shape):
     """A document a line."""
 
     def parts(self) -> list[Part]:
-        return [Part(bytes, self._line, with_events=True)]
+        return [Part(bytes, self._lines, with_events=True)]
 
-    def _line(self, items: Sequence[Item]) -> bytes:
-        return b"".join(orjson.dumps(self._document(item), option=orjson.OPT_APPEND_NEWLINE) for item in items)
+    def _lines(self, chunk: Chunk) -> bytes:
+        text = self.writer.text
+        return "".join([f"{text(each.events, each.validity)}\n" for each in chunk.events]).encode()
 
 
 class JsonDocument(Shape):
@@ -92,12 +92,12 @@ class JsonDocument(Shape):
     def parts(self) -> list[Part]:
         fixed = dict(self.collection.fixed)
         sections = [
-            Part(self._section(section, fixed.pop(section, {})), self._record(section), b"}")
+            Part(self._section(section, fixed.pop(section, {})), self._records(section), b"}")
             for section in BUNDLE_SECTIONS
         ]
         rest = b"".join(b",\n" + _member(section, records) for section, records in fixed.items())
         return [
-            Part(self._head, self._bundle, b"\n}", with_events=True),
+            Part(self._head, self._bundles, b"\n}", with_events=True),
             *sections,
             Part(lambda: rest + b"}\n"),
         ]
@@ -105,39 +105,41 @@ class JsonDocument(Shape):
     def _head(self) -> bytes:
         return b"{" + _member("prefix", self.collection.around) + b',\n"bundle":{'
 
-    def _bundle(self, items: Sequence[Item]) -> bytes:
-        found = {self.collection.bundle(item.listed.pid): self._document(item) for item in items}
-        return (b",\n" if items[0].number > 1 else b"\n") + _members(found)
+    def _bundles(self, chunk: Chunk) -> bytes:
+        bundle, text = self.collection.bundle, self.writer.text
+        found = [f'"{bundle(each.pid)}":{text(each.events, each.validity)}' for each in chunk.events]
+        return f"{',' if chunk.first > 1 else ''}\n{f',{chr(10)}'.join(found)}".encode()
 
     @staticmethod
     def _section(section: str, fixed: Json) -> Callable[[], bytes]:
         # A section's fixed records, of which there is one at least but for the members, come before the bundles'.
-        return lambda: b",\n" + orjson.dumps(section) + b":{" + _members(fixed)
+        return lambda: b",\n" + orjson.dumps(section) + b":{" + orjson.dumps(fixed)[1:-1]
 
-    def _record(self, section: str) -> Callable[[Sequence[Item]], bytes]:
+    def _records(self, section: str) -> Callable[[Chunk], bytes]:
         alone = section not in self.collection.fixed
 
-        def piece(items: Sequence[Item]) -> bytes:
-            found = dict([self.collection.record(section, item.listed, item.number) for item in items])
-            return (b"" if alone and items[0].number == 1 else b",") + _members(found)
+        def piece(chunk: Chunk) -> bytes:
+            told = self.collection.records(section, chunk.listed, chunk.first)
+            return f"{'' if alone and chunk.first == 1 else ','}{told}".encode()
 
         return piece
 
 
 class _Converted(Shape):
-    """Pieces by way of the ``prov`` package."""
+    """Object by object by way of the ``prov`` package."""
 
     def _read(self, container: Json) -> ProvDocument:
         text = orjson.dumps(container).decode()  # there may be many prefixes of runs, and few of them are used here
         used = {prefix: iri for prefix, iri in self.collection.around.items() if f'"{prefix}:' in text}
-        return read_json({"prefix": used, **container})
+        return read_json(orjson.dumps({"prefix": used, **container}))
 
-    def _bundled(self, items: Sequence[Item]) -> Json:
-        return {"bundle": {self.collection.bundle(item.listed.pid): self._document(item) for item in items}}
+    def _bundle(self, told: ObjectEvents) -> ProvDocument:
+        document = self.writer.document(told.events, told.validity)
+        return self._read({"bundle": {self.collection.bundle(told.pid): document}})
 
-    def _records(self, items: Sequence[Item]) -> Json:
-        found = [(item.listed, item.number) for item in items]
-        return {section: dict(self.collection.record(section, *each) for each in found) for section in BUNDLE_SECTIONS}
+    def _records(self, listed: Sequence[Listed], first: int) -> ProvDocument:
+        records = self.collection.records
+        return self._read({name: orjson.loads(f"{{{records(name, listed, first)}}}") for name in BUNDLE_SECTIONS})
 
 
 class ProvN(_Converted):
@@ -145,38 +147,46 @@ class ProvN(_Converted):
 
     def parts(self) -> list[Part]:
         return [
-            Part(self._head, lambda items: self._lines(self._records(items))),
-            Part(bytes, self._bundle, b"endDocument\n", with_events=True),
+            Part(self._head, self._members),
+            Part(bytes, self._bundles, b"endDocument\n", with_events=True),
         ]
 
     def _head(self) -> bytes:
         prefixes = "".join(f"  prefix {prefix} <{iri}>\n" for prefix, iri in self.collection.around.items())
-        return f"document\n{prefixes}\n".encode() + self._lines(self.collection.fixed)
+        return f"document\n{prefixes}\n{_statements(self._read(self.collection.fixed))}".encode()
 
-    def _lines(self, container: Json) -> bytes:
-        return "".join(f"  {record.get_provn()}\n" for record in self._read(container).get_records()).encode()
+    def _members(self, chunk: Chunk) -> bytes:
+        return _statements(self._records(chunk.listed, chunk.first)).encode()
 
-    def _bundle(self, items: Sequence[Item]) -> bytes:
-        return "".join(f"  {bundle.get_provn(1)}\n" for bundle in self._read(self._bundled(items)).bundles).encode()
+    def _bundles(self, chunk: Chunk) -> bytes:
+        bundles = (bundle for each in chunk.events for bundle in self._bundle(each).bundles)
+        return "".join(f"  {bundle.get_provn(1)}\n" for bundle in bundles).encode()
+
+
+def _statements(document: ProvDocument) -> str:
+    return "".join(f"  {record.get_provn()}\n" for record in document.get_records())
 
 
 class TriG(_Converted):
     """One TriG document."""
 
     def parts(self) -> list[Part]:
-        return [Part(lambda: self._trig(self.collection.fixed), self._piece, with_events=True)]
+        return [Part(lambda: _trig(self._read(self.collection.fixed)), self._objects, with_events=True)]
 
-    def _piece(self, items: Sequence[Item]) -> bytes:
-        # One graph each: rdflib writes several in no fixed order.
-        return self._trig(self._records(items)) + b"".join(self._trig(self._bundled([item])) for item in items)
+    def _objects(self, chunk: Chunk) -> bytes:
+        found = []
+        for number, (listed, told) in enumerate(zip(chunk.listed, chunk.events, strict=True), chunk.first):
+            found += [_trig(self._records([listed], number)), _trig(self._bundle(told))]
+        return b"".join(found)
 
-    def _trig(self, container: Json) -> bytes:
-        from projections.prov.formats import serialize
 
-        with warnings.catch_warnings():
-            # rdflib's own writer calls what rdflib has deprecated; nothing of ours does.
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module="rdflib")
-            return serialize(self._read(container), "trig")
+def _trig(document: ProvDocument) -> bytes:
+    from projections.prov.formats import serialize
+
+    with warnings.catch_warnings():
+        # rdflib's own writer calls what rdflib has deprecated; nothing of ours does.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="rdflib")
+        return serialize(document, "trig")
 
 
 class Whole(JsonDocument):
@@ -209,20 +219,16 @@ def converted(json_document: bytes, format_name: str) -> bytes:
     """A whole PROV-JSON document in another format."""
     from projections.prov.formats import serialize
 
-    return serialize(read_json(orjson.loads(json_document)), format_name)
+    return serialize(read_json(json_document), format_name)
 
 
-def read_json(container: Json) -> ProvDocument:
-    """A PROV-JSON value as the ``prov`` package reads it."""
+def read_json(text: bytes) -> ProvDocument:
+    """A PROV-JSON document as the ``prov`` package reads it."""
     from prov.model import ProvDocument
 
-    document = ProvDocument.deserialize(content=orjson.dumps(container), format="json")
+    document = ProvDocument.deserialize(content=text, format="json")
     assert isinstance(document, ProvDocument)
     return document
-
-
-def _members(records: Json) -> bytes:
-    return orjson.dumps(records)[1:-1]
 
 
 def _member(name: str, value: object) -> bytes:

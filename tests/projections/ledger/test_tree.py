@@ -33,7 +33,7 @@ def entries(ledger: Ledger) -> list[bytes]:
 def test_an_entry_names_its_event_by_the_hash_of_what_is_stored(ledger: Ledger) -> None:
     grow(ledger, pid(1), 2)
     (_, stored) = ledger.recorder.select_range(0)
-    said = json.loads(ledger.mapper.text_of(stored))
+    said = json.loads(ledger.mapper.text_of(stored.state))
     assert json.loads(entries(ledger)[1]) == {
         "event": hashlib.sha256(rfc8785.dumps(said)).hexdigest(),
         "object": pid(1),

@@ -20,7 +20,7 @@ from domain.times import now
 from projections.engine import catch_up
 from projections.prov.check import check
 from projections.prov.document import prov_document
-from projections.prov.export import compression, shapes, unfinished
+from projections.prov.export import compression, pieces, shapes, unfinished
 from projections.prov.export.collection import Exporter
 from projections.prov.export.export import Exported, Request, export_to_file, export_to_stream
 from projections.prov.formats import FORMATS
@@ -164,6 +164,7 @@ def test_another_format_or_compression_is_refused() -> None:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many blocks in a small export, each of them recorded."""
     monkeypatch.setattr(compression, "BLOCK", 5000)
+    monkeypatch.setattr(pieces, "CHUNK", 1)
     monkeypatch.setattr(unfinished, "SAVED_EVERY", 0)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import cast
 
 import pytest
 
@@ -12,14 +15,25 @@ from domain.events import DigitalObjectEvent
 from domain.times import now
 from projections.prov import scopes
 from projections.prov.document import prov_document
+from projections.prov.export import pieces
+from projections.prov.export.shapes import Chunk, Part
 from projections.prov.scopes import Listed, Scope
+from projections.prov.stored_events import ObjectEvents, events_in
 from projections.prov.stream import told
 from projections.prov.validity import Validity
-from store.ledger import Axis
+from store.ledger import Axis, Ledger
 from tests.projections.prov_stream.conftest import ORGANISATION, Museum
 from tests.synchronisation.sync_support import natural_keys
 
 Condition = Callable[[DigitalObjectEvent], bool]
+
+
+def read_events(museum: Museum, listed: Iterable[Listed], within: scopes.Bounds) -> Iterator[ObjectEvents]:
+    """The events of objects that are read two at a time."""
+    rest = iter(listed)
+    batches = iter(lambda: list(islice(rest, 2)), [])
+    for events in events_in(museum.ledger, batches, within.upto):
+        yield from events
 
 
 def found(museum: Museum, scope: Scope) -> set[tuple[str, int]]:
@@ -92,7 +106,7 @@ def test_what_is_read_of_some_versions_is_what_the_whole_history_says_of_them(mu
         Scope(object_type="ods:DigitalSpecimen", since=museum.events[-9].recorded),
     ):
         within = scopes.bounds(museum.ledger, scope, now())
-        for read in scopes.events_in(museum.ledger, scopes.listed(museum.ledger, scope, within), within):
+        for read in read_events(museum, scopes.listed(museum.ledger, scope, within), within):
             history = histories[read.pid]
             events = [history[each.value["version"] - 1] for each in read.events]
             whole = Validity.of((event.originator_version, event.activity_type) for event in history)
@@ -108,15 +122,31 @@ def test_until_a_recorded_time_an_object_is_told_as_it_was_then(museum: Museum) 
     within = scopes.bounds(museum.ledger, scope, now())
     (validity,) = [
         read.validity
-        for read in scopes.events_in(museum.ledger, scopes.listed(museum.ledger, scope, within), within)
+        for read in read_events(museum, scopes.listed(museum.ledger, scope, within), within)
         if read.pid == tombstone.originator_id
     ]
     assert validity.withdrawn_by == tombstone.originator_version
 
 
-def test_an_object_is_never_split_between_batches() -> None:
+def test_an_object_is_never_split_between_pieces_and_each_goes_on_where_the_one_before_ended() -> None:
     found = [Listed(str(number), "ods:DigitalSpecimen", list(range(1, 800))) for number in range(5)]
-    assert [[each.pid for each in batch] for batch in scopes.batches(found)] == [["0", "1"], ["2", "3"], ["4"]]
+    stream = io.BytesIO()
+    assert pieces.write_list(stream, found) == (5, 5 * 799)
+    seen: list[Chunk] = []
+
+    def piece(chunk: Chunk) -> bytes:
+        seen.append(chunk)
+        return b"".join(each.pid.encode() for each in chunk.listed)
+
+    def told(start: pieces.Cursor) -> list[pieces.Piece]:
+        within = scopes.Bounds(0, 0, None, now())
+        return list(pieces.pieces(cast("Ledger", None), within, [Part(lambda: b"<", piece, b">")], stream, start))
+
+    whole = told(pieces.Cursor())
+    assert [each.content for each in whole] == [b"<", b"01", b"23", b"4", b">"]
+    assert [chunk.first for chunk in seen] == [1, 3, 5]
+    for number, each in enumerate(whole[:-1], 1):
+        assert told(each.after) == whole[number:]
 
 
 def test_a_version_that_is_not_in_the_log_is_missed(museum: Museum) -> None:
@@ -125,4 +155,4 @@ def test_a_version_that_is_not_in_the_log_is_missed(museum: Museum) -> None:
     first = next(scopes.listed(museum.ledger, scope, within))
     more = first._replace(versions=[*first.versions, first.versions[-1] + 1])
     with pytest.raises(IntegrityFailure, match=first.pid):
-        list(scopes.events_in(museum.ledger, [more], within))
+        list(read_events(museum, [more], within))

@@ -20,7 +20,8 @@ from projections.prov import naming
 from projections.prov.check import check
 from projections.prov.document import prov_document
 from projections.prov.prov_json import Attributes, put
-from projections.prov.stream import ObjectWriter, Told, told
+from projections.prov.stream import ObjectWriter, told
+from projections.prov.stream_event import Told
 from projections.prov.validity import Validity
 from tests.projections.prov_histories import (
     CURATOR,
