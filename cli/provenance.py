@@ -27,7 +27,9 @@ from cli.application import (
     source_of,
 )
 from cli.output import Output
+from domain.errors import RefusedInput
 from domain.opends import OBJECT_TYPES
+from domain.query import Query
 from domain.times import end_of, now, start_of
 from projections.prov.export.collection import Exporter
 from projections.prov.export.compression import COMPRESSIONS
@@ -135,6 +137,14 @@ def export(
     key: Annotated[
         str | None, typer.Option("--key", help="Of records whose natural key at their source begins so.")
     ] = None,
+    query: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--query",
+            metavar="TERM=VALUE",
+            help="Of objects whose document has this value, * for any text, by now or --until; may be given again.",
+        ),
+    ] = None,
     since: Annotated[str | None, typer.Option(help="From this time, or from the beginning of this day (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Until this time, or the end of this day (UTC).")] = None,
     axis: AxisOption = Axis.RECORDED,
@@ -158,8 +168,8 @@ def export(
         raise typer.BadParameter("must be one of " + ", ".join(OBJECT_TYPES), param_hint="--type")
     if compress and str(file) == "-" and sys.stdout.isatty():
         raise typer.BadParameter("compressed bytes are nothing for a terminal", param_hint="--compress")
-    if all(given is None for given in (source, agent, run, object_type, key, since, until)):
-        raise typer.BadParameter("say of what: --source, --agent, --run, --type, --key, --since or --until")
+    if all(given is None for given in (source, agent, run, object_type, key, query or None, since, until)):
+        raise typer.BadParameter("say of what: --source, --agent, --run, --type, --key, --query, --since or --until")
     begin, end = moment(since, start_of, "--since"), moment(until, end_of, "--until")
     if begin and end and end < begin:
         raise typer.BadParameter("is before --since", param_hint="--until")
@@ -168,6 +178,7 @@ def export(
         "run": str(run_of(run)) if run is not None else None,
         "object_type": object_type,
         "key_prefix": key,
+        "query": _query(query),
         "since": begin,
         "until": end,
         "axis": axis,
@@ -189,6 +200,13 @@ def export(
             f"wrote {found.versions} versions of {found.objects} objects, up to position {found.position}, "
             f"to {file}{gone_on}"
         )
+
+
+def _query(texts: list[str] | None) -> Query | None:
+    try:
+        return Query.parse(texts) if texts else None
+    except RefusedInput as error:
+        raise typer.BadParameter(str(error), param_hint="--query") from None
 
 
 def _iri(text: str | None, option: str) -> str | None:

@@ -7,15 +7,17 @@ streamed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from psycopg.rows import tuple_row
 
+from domain.query import Query
 from domain.times import to_text
 from projections.prov.runs import Run
 from store import statements
@@ -24,6 +26,7 @@ from store.ledger import Axis, Ledger
 SQL = statements.load("projections.prov", "scopes.sql")
 
 _FETCHED = 2000
+_MATCHED = 500
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Scope:
 
     ``source`` is the PID of a source system: its records, and nothing the store keeps for itself. ``agent`` is the IRI
     of an agent that took part in the version's activity, or on whose behalf one did. ``run`` is the id of a run.
-    ``object_type`` and ``key_prefix`` are the query: objects of a type, whose natural key at their source begins so.
+    ``object_type`` and ``key_prefix`` take objects of a type, whose natural key at their source begins so. ``query``
+    takes objects whose document meets it at the end of the bounds.
     ``since`` and ``until`` bound, both included, when a version was recorded or occurred. Up to ``until`` on the
     recorded axis, everything is told as it was then; on the occurred axis, as it is.
     """
@@ -42,6 +46,7 @@ class Scope:
     run: str | None = None
     object_type: str | None = None
     key_prefix: str | None = None
+    query: Query | None = None
     since: datetime | None = None
     until: datetime | None = None
     axis: Axis = Axis.RECORDED
@@ -54,6 +59,7 @@ class Scope:
             "run": self.run,
             "type": self.object_type,
             "keyPrefix": self.key_prefix,
+            "query": orjson.dumps(self.query.texts).decode() if self.query else None,
             "since": to_text(self.since) if self.since else None,
             "until": to_text(self.until) if self.until else None,
             "axis": self.axis.value if self.since or self.until else None,
@@ -95,6 +101,19 @@ def bounds(ledger: Ledger, scope: Scope, as_of: datetime) -> Bounds:
 
 def listed(ledger: Ledger, scope: Scope, within: Bounds) -> Iterator[Listed]:
     """The objects of which ``scope`` takes at least one version, by PID."""
+    found = _listed(ledger, scope, within)
+    if scope.query is None:
+        yield from found
+        return
+    while batch := list(islice(found, _MATCHED)):
+        until = scope.until if scope.axis is Axis.OCCURRED else None
+        last = _fetch(ledger, "last_versions", ([each.pid for each in batch], within.upto, until, until))
+        states = ledger.states(dict(last))
+        matching = {state.id for state in states if scope.query.matches(state.document)}
+        yield from (each for each in batch if each.pid in matching)
+
+
+def _listed(ledger: Ledger, scope: Scope, within: Bounds) -> Iterator[Listed]:
     with ledger.connection() as connection, connection.transaction():
         connection.execute(SQL["no_fast_start"])
         with connection.cursor("versions_in_scope", row_factory=tuple_row) as cursor:
@@ -104,9 +123,21 @@ def listed(ledger: Ledger, scope: Scope, within: Bounds) -> Iterator[Listed]:
                 yield Listed(*row)
 
 
-def runs_in(ledger: Ledger, scope: Scope, within: Bounds) -> list[str]:
-    """The ids of the runs that made any of the versions, in the order they began."""
-    return [str(id_) for (id_,) in _fetch(ledger, "runs_in_scope", _parameters(scope, within))]
+def runs_in(ledger: Ledger, scope: Scope, within: Bounds, found: Iterable[Listed]) -> list[str]:
+    """The ids of the runs that made any of the versions, in the order they began.
+
+    ``found`` is what :func:`listed` gave; it is read only when the scope alone does not tell.
+    """
+    runs = [str(id_) for (id_,) in _fetch(ledger, "runs_in_scope", _parameters(scope, within))]
+    if scope.query is None:
+        return runs
+    told: set[str] = set()
+    listing = iter(found)
+    while batch := list(islice(listing, _MATCHED)):
+        pids = [each.pid for each in batch for _ in each.versions]
+        versions = [version for each in batch for version in each.versions]
+        told.update(cause for (cause,) in _fetch(ledger, "causes_of", (pids, versions)))
+    return [run for run in runs if run in told]
 
 
 class RegisteredNames:

@@ -26,6 +26,18 @@ SELECT v.pid, o.type, array_agg(v.version ORDER BY v.version)
  GROUP BY v.pid, o.type
  ORDER BY v.pid
 
+-- name: last_versions
+SELECT pid, max(version)
+  FROM versions
+ WHERE pid = ANY(%b::text[]) AND position <= %b AND (%b::timestamptz IS NULL OR occurred <= %b)
+ GROUP BY pid
+
+-- name: causes_of
+SELECT DISTINCT v.cause_id
+  FROM unnest(%b::text[], %b::bigint[]) AS wanted (pid, version)
+  JOIN versions AS v ON v.pid = wanted.pid AND v.version = wanted.version
+ WHERE v.cause_kind IN ('run', 'revert')
+
 -- name: runs_in_scope
 SELECT r.id
   FROM runs AS r

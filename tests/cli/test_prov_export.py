@@ -78,6 +78,11 @@ def test_conditions_narrow_it(command: Command) -> None:
     by_agent = versions(command("prov", "export", "--agent", ORCID, "-o", "-").out)
     by_run = versions(command("prov", "export", "--run", run, "-o", "-").out)
     by_key = versions(command("prov", "export", *SOURCE, "--key", "YPM 1980", "-o", "-").out)
+    by_query = command(
+        "prov", "export", "--query", "dwc:organismName=S*", "--query", "dwc:organismName=Dolly", "-o", "-"
+    )
+    assert 0 < versions(by_query.out) < whole
+    assert r"[\"dwc:organismName=Dolly\",\"dwc:organismName=S*\"]" in by_query.out
     by_type = versions(command("prov", "export", *SOURCE, "--type", "ods:DigitalSpecimen", "-o", "-").out)
     assert by_agent == 1
     assert 1 < by_run < by_type <= whole

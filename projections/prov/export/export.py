@@ -13,7 +13,7 @@ from domain.times import from_text, now, to_text
 from projections.prov.export import compression
 from projections.prov.export.collection import Collection, Exporter
 from projections.prov.export.compression import COMPRESSIONS
-from projections.prov.export.pieces import Cursor, pieces, write_list
+from projections.prov.export.pieces import Cursor, pieces, read_list, write_list
 from projections.prov.export.shapes import SHAPES, check_size, converted
 from projections.prov.export.unfinished import State, Unfinished
 from projections.prov.scopes import Bounds, KnownRuns, RegisteredNames, Scope, bounds, listed, runs_in
@@ -182,7 +182,7 @@ def _pieces(
     ledger: Ledger, request: Request, plan: Plan, listing: BinaryIO, start: Cursor
 ) -> Iterator[tuple[bytes, Cursor]]:
     runs = KnownRuns(ledger, plan.within.as_of)
-    named = runs_in(ledger, request.scope, plan.within)
+    named = runs_in(ledger, request.scope, plan.within, read_list(listing))
     collection = Collection(request.scope, plan.within, request.exporter, plan.objects, plan.versions, named, runs)
     around = None if request.format == "jsonl" else collection.around
     writer = ObjectWriter(RegisteredNames(ledger), runs, around)

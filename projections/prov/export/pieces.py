@@ -47,6 +47,13 @@ def write_list(stream: BinaryIO, found: Iterable[Listed]) -> tuple[int, int]:
     return objects, versions
 
 
+def read_list(stream: BinaryIO) -> Iterator[Listed]:
+    """What :func:`write_list` wrote, from its beginning."""
+    stream.seek(0)
+    for line in stream:
+        yield Listed(*orjson.loads(line))
+
+
 def pieces(ledger: Ledger, within: Bounds, parts: list[Part], listing: BinaryIO, start: Cursor) -> Iterator[Piece]:
     """What is left of an export after ``start``; ``listing`` is what :func:`write_list` wrote.
 

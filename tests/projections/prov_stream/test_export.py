@@ -16,6 +16,7 @@ from jsonschema.validators import validator_for
 from prov.model import ProvActivity, ProvDocument, ProvEntity, ProvGeneration, ProvMembership
 
 from domain.errors import RefusedInput
+from domain.query import Query
 from domain.times import now
 from projections.engine import catch_up
 from projections.prov.check import check
@@ -100,6 +101,7 @@ def test_every_scope_is_valid_provenance_by_the_checker(museum: Museum) -> None:
         Scope(until=late.recorded),
         Scope(since=late.occurred, until=museum.events[-1].occurred, axis=Axis.OCCURRED),
         Scope(object_type="ods:DigitalMedia"),
+        Scope(query=Query.parse(["dwc:organismName=Sue", "dwc:basisOfRecord=Fossil*"])),
     ):
         document = read(exported(museum.ledger, scope))
         assert check(document) == []

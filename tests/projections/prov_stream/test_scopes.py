@@ -12,6 +12,7 @@ import pytest
 
 from domain.errors import IntegrityFailure
 from domain.events import DigitalObjectEvent
+from domain.query import Query
 from domain.times import now
 from projections.prov import scopes
 from projections.prov.document import prov_document
@@ -97,6 +98,39 @@ def test_conditions_are_all_to_be_met(museum: Museum) -> None:
     both = Scope(run=museum.runs[-1], object_type="ods:DigitalSpecimen")
     assert found(museum, both) == found(museum, run) & found(museum, specimen)
     assert found(museum, both) != found(museum, run)
+
+
+def test_a_query_takes_objects_by_their_document_at_the_end_of_the_bounds(museum: Museum) -> None:
+    for text in ("dwc:preparations=*since the flood", "dwc:basisOfRecord=FossilSpecimen", "dwc:organismName=*"):
+        query = Query.parse([text])
+        for axis in Axis:
+            for end in sorted({time_of(event, axis) for event in museum.events}):
+                before = [event for event in museum.events if time_of(event, axis) <= end]
+                last = {event.originator_id: event.originator_version for event in before}
+                states = [museum.ledger.get(*each) for each in last.items()]
+                wanted = {state.id for state in states if query.matches(state.document)}
+                scope = Scope(query=query, until=end, axis=axis)
+                assert found(museum, scope) == {
+                    (event.originator_id, event.originator_version) for event in before if event.originator_id in wanted
+                }
+    flood = Query.parse(["dwc:preparations=*since the flood"])
+    ends = sorted(time_of(event, Axis.RECORDED) for event in museum.events)
+    assert len({len(found(museum, Scope(query=flood, until=end))) for end in ends}) > 1
+
+
+def test_a_query_tells_of_the_runs_of_its_objects_alone(museum: Museum) -> None:
+    for text in ("dwc:basisOfRecord=FossilSpecimen", "dwc:basisOfRecord=Nothing", "@type=*"):
+        scope = Scope(query=Query.parse([text]))
+        within = scopes.bounds(museum.ledger, scope, now())
+        chosen = list(scopes.listed(museum.ledger, scope, within))
+        versions = {(each.pid, version) for each in chosen for version in each.versions}
+        causes = {
+            event.activity.cause.id
+            for event in museum.events
+            if (event.originator_id, event.originator_version) in versions and event.activity.cause
+        }
+        named = scopes.runs_in(museum.ledger, scope, within, chosen)
+        assert named == [run for run in museum.runs if run in causes]
 
 
 def test_what_is_read_of_some_versions_is_what_the_whole_history_says_of_them(museum: Museum) -> None:
