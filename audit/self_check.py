@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import orjson
 
 from audit.findings import Problem, Verification
+from audit.log_copy import LogCopy
 from audit.streams import streams, verify_streams
 from audit.tlog.checkpoint import Checkpoint
 from audit.verify import behind, whole_problems
@@ -71,19 +72,19 @@ def last_pass(ledger: Ledger) -> Pass | None:
         return _pass(select(connection, SQL["newest"]))
 
 
-def run(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]] = ()) -> Iterator[Pass]:
+def run(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]] = (), copy: LogCopy | None = None) -> Iterator[Pass]:
     """Go on with the pass that is under way, or begin one; yields it after every step, at last finished.
 
     Stop taking from it at any time: the next call goes on. Raises :class:`Conflict` while another process is at it.
     """
     while True:
-        reached = _step(ledger, outside)
+        reached = _step(ledger, outside, copy)
         yield reached
         if reached.finished is not None:
             return
 
 
-def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]]) -> Pass:
+def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]], copy: LogCopy | None) -> Pass:
     late = behind(ledger)
     with ledger.connection() as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -100,7 +101,7 @@ def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]]) -> Pass:
         else:
             found.add(late)
             found.add(log_problems(connection))
-            found.add(whole_problems(ledger, connection, outside))
+            found.add(whole_problems(ledger, connection, outside, copy))
         problems = [[problem.where, problem.what] for problem in found.problems[:MOST_PROBLEMS]]
         row = (
             pids[-1] if pids else current.after,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from audit.tlog.checkpoint import Checkpoint
@@ -32,6 +33,24 @@ class StaticLog:
             raise RefusedInput(f"{file} is no checkpoint ({error}); choose another folder") from None
         except OSError as error:
             raise RefusedInput(f"cannot read {file}: {error.strerror}; choose another folder") from None
+
+    def read(self, path: str, most: int) -> bytes:
+        """One file of the log, of at most so many bytes.
+
+        Raises :class:`RefusedInput` when it is not there, is no regular file of the folder's own, or is larger.
+        """
+        target = self.folder / path
+        try:
+            number = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(number, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(number).st_mode):
+                    raise RefusedInput(f"{target} is no regular file, so it is no part of a copy of a log")
+                data = stream.read(most + 1)
+        except OSError as error:
+            raise RefusedInput(f"cannot read {target}: {error.strerror}; the copy of the log is incomplete") from None
+        if len(data) > most:
+            raise RefusedInput(f"{target} is larger than the {most} bytes it can have in a copy of a log")
+        return data
 
     def write(self, path: str, data: bytes) -> None:
         """Write one file of the log; raises :class:`RefusedInput` when the system refuses."""

@@ -11,6 +11,7 @@ from psycopg import Connection
 from audit.bookkeeping import bookkeeping_problems
 from audit.findings import Finding, Problem, Verification
 from audit.guards import guard_problems
+from audit.log_copy import LogCopy, copy_problems
 from audit.streams import streams, verify_streams
 from audit.tlog.checkpoint import Checkpoint
 from audit.tree import checkpoint_problems, tile_problems
@@ -27,13 +28,15 @@ def verify(
     pid: str | None = None,
     progress: Progress = lambda _done, _total: None,
     outside: Sequence[tuple[str, Checkpoint]] = (),
+    copy: LogCopy | None = None,
 ) -> Verification:
     """Re-apply every patch, recompute every digest, and compare snapshots and projections with the log.
 
     For one object, or for the whole ledger, where the order of the log is checked too. Problems
     are collected, not raised. Everything is read in one transaction that sees the store as it is at
     one moment, so others may go on writing. ``outside`` are checkpoints kept elsewhere, each with
-    where it comes from: what the database alone cannot tell, they do.
+    where it comes from: what the database alone cannot tell, they do. With a ``copy`` of the log kept elsewhere, the
+    first event that was altered is named, however consistent everything else was made with it.
 
     Raises :class:`NotFound` for a PID that is not there.
     """
@@ -48,7 +51,7 @@ def verify(
                 verify_streams(ledger, connection, pids, found)
                 progress(found.events, found.position)
             found.add(stragglers(connection, found.events))
-            found.add(whole_problems(ledger, connection, outside))
+            found.add(whole_problems(ledger, connection, outside, copy))
         else:
             verify_streams(ledger, connection, [pid], found)
             if not found.events:
@@ -66,12 +69,19 @@ def behind(ledger: Ledger) -> list[Finding]:
 
 
 def whole_problems(
-    ledger: Ledger, connection: Connection[Any], outside: Sequence[tuple[str, Checkpoint]] = ()
+    ledger: Ledger,
+    connection: Connection[Any],
+    outside: Sequence[tuple[str, Checkpoint]] = (),
+    copy: LogCopy | None = None,
 ) -> Iterator[Finding]:
     """What no object alone tells: rows of none, the tree, checkpoints, dictionaries, guards, bookkeeping."""
     yield from strangers(connection)
     yield from tile_problems(connection)
-    yield from checkpoint_problems(connection, outside)
+    if copy is None:
+        yield from checkpoint_problems(connection, outside)
+    else:
+        yield from checkpoint_problems(connection, [*outside, (copy.where, copy.checkpoint)])
+        yield from copy_problems(connection, copy)
     yield from dictionary_problems(connection)
     yield from guard_problems(connection)
     yield from bookkeeping_problems(ledger, connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from audit.log_copy import LogCopy
 from audit.tlog.checkpoint import Checkpoint, open_checkpoint
 from audit.tlog.keys import public
 from audit.tlog.last_seen import last_seen
@@ -21,16 +22,12 @@ def witnesses(
     else of the key folder, signed. Raises :class:`RefusedInput` or :class:`IntegrityFailure` for one not to be trusted.
     """
     found: list[tuple[str, Checkpoint]] = []
-    known: list[VerifierKey] = []
     if keys.exists():
-        known = [published.key for published in public(keys)]
-        seen = last_seen(keys, known[-1].name)
+        seen = last_seen(keys, public(keys)[-1].key.name)
         if seen is not None:
             found.append((f"the checkpoint of {seen.checkpoint.size} entries signed last (in {keys})", seen.checkpoint))
     if file is not None:
-        allowed = [VerifierKey.parse(text) for text in trusted] if trusted else known
-        if not allowed:
-            raise RefusedInput(f"give the public key that signed {file} with --key, as 'ledger key export' prints it")
+        allowed = allowed_keys(keys, file, trusted)
         try:
             data = file.read_bytes()
         except OSError as error:
@@ -38,3 +35,20 @@ def witnesses(
         checkpoint = open_checkpoint(data, allowed)
         found.append((f"the checkpoint of {checkpoint.size} entries in {file}", checkpoint))
     return found
+
+
+def log_copy(keys: Path, folder: Path, trusted: Sequence[str] | None = None) -> LogCopy:
+    """A static copy of the log, signed by a key of ``trusted`` (vkeys) or else of the key folder.
+
+    Raises :class:`RefusedInput` or :class:`IntegrityFailure` for one not to be trusted.
+    """
+    return LogCopy(folder, allowed_keys(keys, folder, trusted))
+
+
+def allowed_keys(keys: Path, signed: Path, trusted: Sequence[str] | None) -> list[VerifierKey]:
+    """The keys that may have signed something from outside; raises :class:`RefusedInput` when none is known."""
+    if trusted:
+        return [VerifierKey.parse(text) for text in trusted]
+    if not keys.exists():
+        raise RefusedInput(f"give the public key that signed {signed} with --key, as 'ledger key export' prints it")
+    return [published.key for published in public(keys)]

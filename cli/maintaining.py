@@ -10,7 +10,7 @@ import typer
 
 from audit import self_check
 from audit.verify import verify as verify_ledger
-from audit.witnesses import witnesses
+from audit.witnesses import log_copy, witnesses
 from cli.application import REFUSED, JsonOption, app, opened, output, pid_of
 from cli.output import Output
 from projections.engine import rebuild as rebuild_projections
@@ -39,6 +39,14 @@ def verify(
         Path | None,
         typer.Option("--checkpoint", help="A signed checkpoint kept elsewhere; the ledger must continue it."),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="DIR",
+            help="A copy of the log kept elsewhere, as 'ledger tiles' writes it: names the first event affected.",
+        ),
+    ] = None,
     key: Annotated[
         list[str] | None,
         typer.Option("--key", help="Public key (vkey) that signed it; default: those in the key folder."),
@@ -57,11 +65,15 @@ def verify(
     name = pid_of(pid)[0] if pid is not None else None
     if background and name is not None:
         raise typer.BadParameter("is for the whole ledger; leave PID out", param_hint="--background")
+    if against is not None and name is not None:
+        raise typer.BadParameter("is for the whole ledger; leave PID out", param_hint="--against")
     if background:
-        _verify_in_steps(out, checkpoint, key, seconds)
+        _verify_in_steps(out, checkpoint, against, key, seconds)
         return
     with opened() as ledger, out.progress("verify", "events") as tick:
-        found = verify_ledger(ledger, name, tick, witnesses(ledger.settings.keys, checkpoint, key))
+        keys = ledger.settings.keys
+        copy = log_copy(keys, against, key) if against is not None else None
+        found = verify_ledger(ledger, name, tick, witnesses(keys, checkpoint, key), copy)
     if out.as_json:
         out.value(found.to_json())
     else:
@@ -73,11 +85,14 @@ def verify(
         raise typer.Exit(REFUSED)
 
 
-def _verify_in_steps(out: Output, checkpoint: Path | None, key: list[str] | None, seconds: float | None) -> None:
+def _verify_in_steps(
+    out: Output, checkpoint: Path | None, against: Path | None, key: list[str] | None, seconds: float | None
+) -> None:
     end = None if seconds is None else time.monotonic() + seconds
     with opened() as ledger, out.progress("verify", "events") as tick:
-        outside = witnesses(ledger.settings.keys, checkpoint, key)
-        for reached in self_check.run(ledger, outside):
+        keys = ledger.settings.keys
+        copy = log_copy(keys, against, key) if against is not None else None
+        for reached in self_check.run(ledger, witnesses(keys, checkpoint, key), copy):
             tick(reached.events, max(reached.position, reached.events))
             if end is not None and time.monotonic() >= end:
                 break

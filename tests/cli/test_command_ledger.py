@@ -39,7 +39,10 @@ def test_a_ledger_is_signed_proved_and_copied(command: Command, tmp_path: Path) 
     assert copied["size"] == second["size"]
     assert (tmp_path / "copy" / "checkpoint").read_text() == second["note"]
 
-    assert "adds up" in command("verify", "--checkpoint", tmp_path / "first").out
+    assert "adds up" in command("verify", "--checkpoint", tmp_path / "first", "--against", tmp_path / "copy").out
+    assert "adds up" in command("verify", "--background", "--against", tmp_path / "copy").out
+    assert "leave PID out" in command.misused("verify", pid, "--against", tmp_path / "copy")
+    assert "cannot read" in command.refused("verify", "--against", tmp_path / "nowhere")
     command.environment["PROVENARIUM_KEYS"] = str(tmp_path / "none")
     assert "--key" in command.refused("verify", "--checkpoint", tmp_path / "first")
     assert "adds up" in command("verify", "--checkpoint", tmp_path / "first", "--key", vkey).out

@@ -1,0 +1,2 @@
+-- name: entry
+SELECT originator_id, originator_version FROM events WHERE notification_id = %b
