@@ -139,9 +139,9 @@ def test_a_note_without_a_signature_of_a_trusted_key_is_refused() -> None:
             open_note(GO_NOTE, trusted)
 
 
-@pytest.mark.parametrize("value", [b"\x00", os.urandom(63), os.urandom(64), os.urandom(65)])
-def test_a_wrong_signature_of_a_trusted_key_refuses_the_note_whatever_else_it_has(value: bytes) -> None:
-    wrong = Signature(OURS.name, OURS.verifier.key_id, value)
+@pytest.mark.parametrize("length", [1, 63, 64, 65])
+def test_a_wrong_signature_of_a_trusted_key_refuses_the_note_whatever_else_it_has(length: int) -> None:
+    wrong = Signature(OURS.name, OURS.verifier.key_id, os.urandom(length))
     right = OURS.sign(GO_TEXT)
     for signatures in ((wrong,), (wrong, right), (right, wrong)):
         note = Note(GO_TEXT, signatures).signed(WITNESS)
