@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from audit.any_time import any_time
 from audit.findings import Problem, Verification
 from audit.log_copy import LogCopy
 from audit.streams import streams, verify_streams
@@ -86,7 +87,7 @@ def run(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]] = (), copy: Lo
 
 def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]], copy: LogCopy | None) -> Pass:
     late = behind(ledger)
-    with ledger.connection() as connection, connection.transaction():
+    with ledger.connection() as connection, any_time(connection), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if not select(connection, SQL["lock"])[0][0]:
             raise Conflict("another process is verifying this ledger; wait until it has finished")

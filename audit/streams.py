@@ -13,7 +13,7 @@ from audit.findings import Problem, Verification
 from audit.tree import leaf_problems, leaves_at
 from domain.canonical import canonical_bytes, digest
 from domain.digital_object import project, snapshot_of
-from domain.errors import InvalidPatch, ProvenariumError
+from domain.errors import IntegrityFailure, InvalidPatch, ProvenariumError
 from domain.events import Created, DigitalObjectEvent
 from domain.history import steps
 from domain.patch import apply_in_place, copy_of, invert
@@ -47,11 +47,13 @@ def streams(connection: Connection[Any], after: str | None = None) -> Iterator[l
 
 def verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str], found: Verification) -> None:
     """Verify the events of these objects and everything derived from them; what is wrong goes into ``found``."""
-    stored: dict[str, list[RecordedEvent]] = {pid: [] for pid in pids}
-    for event in ledger.recorder.select_streams(dict.fromkeys(pids, (0, NO_LIMIT)), connection):
-        stored[str(event.originator_id)].append(event)
-    tables = {name: kind(ledger.mapper).stored(connection, pids) for name, kind in OBJECT_PROJECTIONS.items()}
     columns = rows_by_pid(select(connection, SQL["columns"], (pids,)))
+    stored = _stored(ledger, connection, pids, found)
+    if len(stored) < len(pids):
+        found.objects += len(pids) - len(stored)
+        found.events += sum(len(columns[pid]) for pid in pids if pid not in stored)
+        pids = list(stored)
+    tables = {name: kind(ledger.mapper).stored(connection, pids) for name, kind in OBJECT_PROJECTIONS.items()}
     snapshots = rows_by_pid(select(connection, SQL["snapshots"], (pids,)))
     reached: dict[str, int] = dict(select(connection, SQL["projections"]))
     in_tree = reached.get(LedgerTree.name, 0)
@@ -80,6 +82,23 @@ def verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str],
             expected = kind(ledger.mapper).expected(steps(projected))
             found.problems.extend(_row_problems(name, pid, expected, tables[name].get(pid, [])))
     found.add(run_problems(connection, told))
+
+
+def _stored(
+    ledger: Ledger, connection: Connection[Any], pids: list[str], found: Verification
+) -> dict[str, list[RecordedEvent]]:
+    """The stored events of these objects, without those of which one has nothing where something must be."""
+    stored: dict[str, list[RecordedEvent]] = {pid: [] for pid in pids}
+    try:
+        for event in ledger.recorder.select_streams(dict.fromkeys(pids, (0, NO_LIMIT)), connection):
+            stored[str(event.originator_id)].append(event)
+    except IntegrityFailure as error:
+        if len(pids) == 1:
+            where, _, what = str(error).partition(": ")
+            found.add([(where, what)])
+            return {}
+        return {pid: events for each in pids for pid, events in _stored(ledger, connection, [each], found).items()}
+    return stored
 
 
 def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) -> list[DigitalObjectEvent] | None:

@@ -8,6 +8,7 @@ from typing import Any
 from eventsourcing.persistence import PersistenceError
 from psycopg import Connection
 
+from audit.any_time import any_time
 from audit.bookkeeping import bookkeeping_problems
 from audit.findings import Finding, Problem, Verification
 from audit.guards import guard_problems
@@ -42,7 +43,7 @@ def verify(
     """
     found = Verification()
     found.add(behind(ledger))
-    with ledger.connection() as connection, connection.transaction():
+    with ledger.connection() as connection, any_time(connection), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         found.position = head(connection)
         if pid is None:
@@ -81,7 +82,7 @@ def whole_problems(
         yield from checkpoint_problems(connection, outside)
     else:
         yield from checkpoint_problems(connection, [*outside, (copy.where, copy.checkpoint)])
-        yield from copy_problems(connection, copy)
+        yield from copy_problems(ledger, connection, copy)
     yield from dictionary_problems(connection)
     yield from guard_problems(connection)
     yield from bookkeeping_problems(ledger, connection)

@@ -5,7 +5,7 @@ SELECT originator_id FROM events
  LIMIT %b
 
 -- name: frame_starts
-SELECT originator_id, array_agg(substring(state FROM 1 FOR 18))
+SELECT originator_id, array_agg(coalesce(substring(state FROM 1 FOR 18), ''))
   FROM events WHERE originator_id = ANY(%b)
  GROUP BY originator_id
 
@@ -22,7 +22,7 @@ SELECT * FROM (
       FROM events
     WINDOW ahead AS (ORDER BY notification_id)
 ) AS log
- WHERE notification_id <> position_before + 1 OR recorded_at < recorded_before
+ WHERE notification_id IS DISTINCT FROM position_before + 1 OR recorded_at IS NULL OR recorded_at < recorded_before
  ORDER BY notification_id
  LIMIT 100
 
@@ -38,7 +38,7 @@ SELECT h.recorded_at::text, e.recorded_at::text
 SELECT count(*) FROM events
 
 -- name: dictionaries
-SELECT id, content FROM dictionaries ORDER BY id
+SELECT id, coalesce(content, '') FROM dictionaries ORDER BY id
 
 -- name: columns
 SELECT originator_id, originator_version, event_id, occurred_at, undoes, metadata IS NOT NULL,
@@ -46,7 +46,7 @@ SELECT originator_id, originator_version, event_id, occurred_at, undoes, metadat
   FROM events WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version
 
 -- name: snapshots
-SELECT originator_id, originator_version, topic, state
+SELECT originator_id, originator_version, topic, coalesce(state, '')
   FROM snapshots WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version
 
 -- name: projections

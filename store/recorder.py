@@ -19,6 +19,7 @@ from eventsourcing.utils import retry
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
+from domain.errors import IntegrityFailure
 from store import statements
 from store.datastore import LedgerDatastore
 from store.mapper import NewEvent, RecordedEvent
@@ -114,13 +115,19 @@ class LedgerRecorder(PostgresApplicationRecorder):
         return found if limit is None else found[:limit]
 
     def select_range(
-        self, after: int, upto: int = NO_LIMIT, limit: int = 1000, octets: int = RANGE_OCTETS
+        self,
+        after: int,
+        upto: int = NO_LIMIT,
+        limit: int = 1000,
+        octets: int = RANGE_OCTETS,
+        connection: Connection[Any] | None = None,
     ) -> list[RecordedEvent]:
         """At most ``limit`` events after position ``after`` and up to ``upto``, in ledger order.
 
         As stored they are no larger than ``octets`` together; the first is given whatever its size.
+        With a connection, as its transaction sees them.
         """
-        return list(self._select("select_range", (after, upto, limit, octets)))
+        return list(self._select("select_range", (after, upto, limit, octets), connection))
 
     def sizes_of_states(self, versions: dict[str, int]) -> dict[str, int]:
         """For each object at its version, the bytes unpacked to rebuild it: its last snapshot and the events after.
@@ -153,9 +160,14 @@ class LedgerRecorder(PostgresApplicationRecorder):
             return cursor.fetchall() if cursor.description else []
 
     def max_notification_id(self) -> int | None:
-        """The position of the last event, or None when there is none."""
-        position = self.fetch("position")[0][0]
-        return position or None
+        """The position of the last event, or None when there is none.
+
+        Raises :class:`IntegrityFailure` when the store does not know it.
+        """
+        rows = self.fetch("position")
+        if not rows or rows[0][0] is None:
+            raise IntegrityFailure("log_head does not say where the log ends; see 'provenarium verify'")
+        return rows[0][0] or None
 
     def _select(
         self, statement: str, parameters: Sequence[Any], connection: Connection[Any] | None = None
@@ -165,8 +177,10 @@ class LedgerRecorder(PostgresApplicationRecorder):
             used.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
             rows = cursor.execute(SQL[statement], parameters, prepare=True).fetchall()
-        for pid, version, topic, state, position, recorded in rows:
-            yield RecordedEvent(pid, version, topic, bytes(state), position, recorded)
+        for row in rows:
+            if None in row:
+                raise IntegrityFailure(f"{row[0]}/{row[1]}: a column of the stored event holds nothing")
+            yield RecordedEvent(*row)
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
         """Follow the log; the commit path sends no notification, so followers poll."""

@@ -1,11 +1,11 @@
 -- name: size
-SELECT 256 * index + length(hashes) / 32
+SELECT 256 * index::numeric + length(hashes) / 32
   FROM ledger_tiles WHERE level = 0
  ORDER BY index DESC
  LIMIT 1
 
 -- name: tile
-SELECT hashes FROM ledger_tiles WHERE level = %b AND index = %b
+SELECT coalesce(hashes, '') FROM ledger_tiles WHERE level = %b AND index = %b
 
 -- name: put_tiles
 INSERT INTO ledger_tiles (level, index, hashes)
@@ -18,7 +18,7 @@ SELECT p.position, substring(t.hashes FROM ((p.position - 1) %% 256)::int * 32 +
   LEFT JOIN ledger_tiles AS t ON t.level = 0 AND t.index = (p.position - 1) / 256
 
 -- name: level
-SELECT index, hashes FROM ledger_tiles WHERE level = %b ORDER BY index
+SELECT index, coalesce(hashes, '') FROM ledger_tiles WHERE level = %b ORDER BY index
 
 -- name: levels_above
 SELECT level, index FROM ledger_tiles WHERE level >= %b LIMIT 100
@@ -30,4 +30,4 @@ INSERT INTO checkpoints (origin, size, root, note) VALUES (%b, %b, %b, %b) ON CO
 SELECT note FROM checkpoints ORDER BY size DESC, signed_at DESC LIMIT 1
 
 -- name: checkpoints
-SELECT origin, size, root, note, signed_at FROM checkpoints ORDER BY signed_at, size
+SELECT origin, size, coalesce(root, ''), note, signed_at FROM checkpoints ORDER BY signed_at, size
