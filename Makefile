@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
+TESTS ?=
 
 .PHONY: help demo test check bench lock clean
 
@@ -20,14 +22,13 @@ demo: $(READY) ## Three states of a small collection: history, time travel, diff
 	@$(BIN)/python -m samples.demo
 
 test: $(READY) ## Run the tests (embedded PostgreSQL, or the server that DATABASE_URL names)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
-check: $(READY) ## Style, types, layers, and the commands in the documentation
+check: $(READY) ## Style, types and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q tests/docs
 
 bench: $(READY) ## Measure, beside the limits of the machine
 	@$(BIN)/python -m benchmarks
