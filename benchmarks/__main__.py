@@ -77,8 +77,8 @@ def _measure(ledger: Ledger, first: Path, second: Path) -> None:
     console = Console()
     console.print(table)
     console.print(_reads(ledger, source.pid))
-    console.print(provenance(ledger))
     console.print(proof(ledger))
+    provenance(ledger.settings, console)
 
 
 def _reads(ledger: Ledger, source: str) -> Table:

@@ -3,63 +3,76 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import orjson
+from rich.console import Console
 from rich.table import Table
 
+from benchmarks.histories import VERSIONS, grow
 from domain.events import event_from_json
 from domain.times import to_text
-from projections.engine import catch_up
 from projections.prov.export.collection import Exporter
 from projections.prov.export.export import Request, export_to_stream
 from projections.prov.scopes import Scope
 from projections.prov.stream import ObjectWriter
 from projections.prov.stream_event import Told
 from store.ledger import Ledger
+from store.settings import Settings
 
 SIZES = (10_000, 100_000, 1_000_000)
 MOST_BY_PACKAGE = 10_000
-VERSIONS = 4
-"""Versions of each generated object: one creation and three updates, each by a run of its own."""
+
+Measured = tuple[int, float, float]
+"""Versions, seconds, and the peak memory of the process in MB."""
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _SYSTEM = "https://hdl.handle.net/TEST/57Z-6PC-64W"
 _SOFTWARE = "urn:x-provenarium:software:0"
 
 
-def provenance(ledger: Ledger) -> Table:
-    """Rates and peak memory.
+def provenance(settings: Settings, console: Console) -> None:
+    """Rates and peak memory of exports of a whole ledger as it grows, and of the writers on events in memory.
 
-    The package writes an object at a time too, so that its rate at one size is that at any. Generated
-    events are in memory and not stored; ``ledger`` is what else the benchmark filled, read from the
-    database, decompressed and decoded.
+    The package is measured twice: building one document of everything, as its users do, and an
+    object at a time, as it can be used for any number of versions; its rate is then that at any size.
     """
     table = Table("work", "versions", "seconds", "versions/s", "peak MB", title="PROV export", title_justify="left")
 
-    def row(work: str, measure: Callable[[int], tuple[int, float, float]], versions: int) -> None:
+    def row(work: str, measure: Callable[..., Measured], *arguments: object) -> None:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            _row(table, work, *process.submit(measure, versions).result())
+            versions, seconds, peak = process.submit(measure, *arguments).result()
+        table.add_row(work, f"{versions:,}", f"{seconds:.2f}", f"{versions / seconds:,.0f}", f"{peak:.0f}")
 
-    for versions in SIZES:
-        row("direct writer, PROV-JSON", _direct, versions)
-    row("direct writer, no two histories alike", _unlike, MOST_BY_PACKAGE)
-    row("prov package, PROV-JSON", _by_package, MOST_BY_PACKAGE)
-    catch_up(ledger)
-    for format_name in ("json", "jsonl"):
-        _row(table, f"ledger to {format_name}", *_exported(ledger, format_name))
-    return table
+    row("direct writer, events in memory", _direct, 100_000)
+    row("the same, no two histories alike", _unlike, MOST_BY_PACKAGE)
+    row("prov package, events in memory", _by_package, MOST_BY_PACKAGE)
+    settings = replace(settings, ledger="histories")
+    for versions in sizes():
+        console.print(f"recording a museum of {versions:,} versions")
+        with Ledger.open(settings) as ledger, tempfile.TemporaryDirectory() as folder:
+            grow(ledger, Path(folder), versions)
+        row("ledger to PROV-JSON", _exported, settings, "json")
+        if versions <= MOST_BY_PACKAGE:
+            row("the same by the prov package", _exported_by_package, settings)
+    row("ledger to PROV-JSON lines", _exported, settings, "jsonl")
+    row("ledger to PROV-JSON, zstd", _exported, settings, "json", "zstd")
+    console.print(table)
 
 
-def _row(table: Table, work: str, versions: int, seconds: float, peak: float | None = None) -> None:
-    memory = "" if peak is None else f"{peak:.0f}"
-    table.add_row(work, f"{versions:,}", f"{seconds:.2f}", f"{versions / seconds:,.0f}", memory)
+def sizes() -> list[int]:
+    """Versions of the ledgers to export, growing; ``BENCH_VERSIONS`` is the most of them."""
+    return [size for size in SIZES if size <= int(os.environ.get("BENCH_VERSIONS", SIZES[-1]))]
 
 
 def generated(versions: int) -> Iterator[list[Told]]:
@@ -104,17 +117,17 @@ def _told(pid: str, number: int, version: int, position: int, chance: random.Ran
     return Told(value, position, recorded)
 
 
-def _direct(versions: int) -> tuple[int, float, float]:
+def _direct(versions: int) -> Measured:
     writer = ObjectWriter()
     return _timed(generated(versions), lambda events: writer.bytes(events))
 
 
-def _unlike(versions: int) -> tuple[int, float, float]:
+def _unlike(versions: int) -> Measured:
     writer = ObjectWriter()
     return _timed(generated(versions), lambda events: orjson.dumps(writer.document(events)))
 
 
-def _by_package(versions: int) -> tuple[int, float, float]:
+def _by_package(versions: int) -> Measured:
     from projections.prov.document import prov_document
     from projections.prov.formats import serialize
 
@@ -125,18 +138,41 @@ def _by_package(versions: int) -> tuple[int, float, float]:
     return _timed(generated(versions), write)
 
 
-def _timed(objects: Iterator[list[Told]], write: Callable[[list[Told]], object]) -> tuple[int, float, float]:
-    """Versions, seconds spent in ``write`` alone, and the peak memory of this process in MB."""
+def _timed(objects: Iterator[list[Told]], write: Callable[[list[Told]], object]) -> Measured:
+    """With the seconds spent in ``write`` alone."""
     versions, seconds = 0, 0.0
     for events in objects:
         began = time.perf_counter()
         write(events)
         seconds += time.perf_counter() - began
         versions += len(events)
-    return versions, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return versions, seconds, _peak()
 
 
-def _exported(ledger: Ledger, format_name: str) -> tuple[int, float]:
-    began = time.perf_counter()
-    found = export_to_stream(ledger, Request(Scope(), format_name, Exporter(_SOFTWARE)), lambda _block: None)
-    return found.versions, time.perf_counter() - began
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _exported(settings: Settings, format_name: str, compression: str | None = None) -> Measured:
+    with Ledger.open(settings) as ledger:
+        request = Request(Scope(), format_name, Exporter(_SOFTWARE), compression)
+        began = time.perf_counter()
+        found = export_to_stream(ledger, request, lambda _block: None)
+        return found.versions, time.perf_counter() - began, _peak()
+
+
+def _exported_by_package(settings: Settings) -> Measured:
+    from prov.model import ProvDocument
+
+    from projections.prov.document import prov_document
+    from projections.prov.formats import serialize
+
+    with Ledger.open(settings) as ledger:
+        began = time.perf_counter()
+        whole, versions = ProvDocument(), 0
+        for pid in sorted({str(event.originator_id) for batch in ledger.scan() for event in batch}):
+            events = ledger.history(pid)
+            whole.update(prov_document(events))
+            versions += len(events)
+        serialize(whole, "json")
+        return versions, time.perf_counter() - began, _peak()
