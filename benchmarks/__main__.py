@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from audit.verify import verify
+from benchmarks.histories import grow
 from benchmarks.museum import write_archive
 from benchmarks.proof import proof
 from benchmarks.provenance import provenance
@@ -77,7 +79,12 @@ def _measure(ledger: Ledger, first: Path, second: Path) -> None:
     console = Console()
     console.print(table)
     console.print(_reads(ledger, source.pid))
-    console.print(proof(ledger))
+    console.print(proof(ledger, "one version of each specimen"))
+    with Ledger.open(replace(ledger.settings, ledger="histories_proved")) as histories:
+        with tempfile.TemporaryDirectory() as folder:
+            grow(histories, Path(folder), 2 * RECORDS)
+        catch_up(histories)
+        console.print(proof(histories, "four versions of each"))
     provenance(ledger.settings, console)
 
 

@@ -29,9 +29,9 @@ PROOFS = 2_000
 BATCH = 1_000
 
 
-def proof(ledger: Ledger) -> Table:
-    """One row for each kind of work; ``ledger`` is what else the benchmark filled."""
-    table = Table("work", "amount", "seconds", "rate", title="Proof", title_justify="left")
+def proof(ledger: Ledger, of: str) -> Table:
+    """One row for each kind of work on a ledger that the benchmark filled; ``of`` says with what."""
+    table = Table("work", "amount", "seconds", "rate", title=f"Proof, {of}", title_justify="left")
 
     def row(work: str, amount: int, unit: str, run: Callable[[], object]) -> None:
         began = time.perf_counter()
@@ -49,9 +49,7 @@ def proof(ledger: Ledger) -> Table:
         with zipfile.ZipFile(file) as bundle:
             bundle.extract("verify.py", folder)
         command = [sys.executable, "-I", "-S", str(Path(folder) / "verify.py"), str(file)]
-        row(
-            "verify it with its own verify.py", events, "events", lambda: subprocess.run(command, check=True, stdout=-3)
-        )
+        row("verify it with its own verify.py", events, "events", lambda: _run(command))
     return table
 
 
