@@ -46,9 +46,19 @@ def bundle(
     digests_only: Annotated[
         bool, typer.Option("--digests-only", help="Give the last versions by digest; the events hold all of them.")
     ] = False,
+    schemas: Annotated[
+        Path | None,
+        typer.Option(
+            "--schemas",
+            exists=True,
+            file_okay=False,
+            help="Folder of the JSON Schemas; those that documents name are put in.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a zip with which an outsider can check a part of the ledger, offline and without this program."""
+    from audit.bundle.schemas import Schemas
     from audit.bundle.write import write_bundle
     from audit.publishing import sign_checkpoint
     from audit.tlog import keys
@@ -57,6 +67,7 @@ def bundle(
         raise typer.BadParameter("give objects, or one of --source, --run, --since and --all", param_hint="PID")
     out = output(as_json)
     old = bytes_of(since_checkpoint) if since_checkpoint else None
+    own = Schemas(schemas) if schemas else None
     with opened() as ledger:
         settings = ledger.settings
         caught_up(ledger, out)
@@ -66,7 +77,15 @@ def bundle(
         try:
             with out.progress("audit bundle", "events") as tick:
                 made = write_bundle(
-                    ledger, file, scope, note, known, since_checkpoint=old, digests_only=digests_only, progress=tick
+                    ledger,
+                    file,
+                    scope,
+                    note,
+                    known,
+                    since_checkpoint=old,
+                    digests_only=digests_only,
+                    schemas=own,
+                    progress=tick,
                 )
         except OSError as error:
             raise RefusedInput(f"cannot write {file}: {error.strerror}; choose another file with -o") from None

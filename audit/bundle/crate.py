@@ -31,6 +31,7 @@ DESCRIPTIONS: dict[str, tuple[str, str]] = {
         "application/jsonl",
         "The last version of each object: its openDS content, or the digest of it",
     ),
+    "schemas.json": ("application/json", "The JSON Schemas that documents name, by IRI, as the museum has them"),
     "prov.jsonl": ("application/jsonl", "W3C PROV-JSON, one document an object"),
     "inclusion.proof": ("text/plain", "RFC 6962 tree hashes between the events, base64 lines"),
     "bundle.json": ("application/json", "Scope, counts and schemas"),

@@ -34,7 +34,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 FORMAT = "provenarium-audit-bundle/1"
 SMALL_FILES = ("README.txt", "bundle.json", "checkpoint", "keys.json", "ro-crate-metadata.json", "verify.py")
 LARGE_FILES = ("events.jsonl", "documents.jsonl", "prov.jsonl", "inclusion.proof", "report.html")
-OPTIONAL_FILES = ("checkpoint.since", "consistency.proof")
+OPTIONAL_FILES = ("checkpoint.since", "consistency.proof", "schemas.json")
 MANIFEST = "manifest-sha256.txt"
 
 MAX_SMALL = 4 << 20
@@ -965,7 +965,8 @@ class Audit:
     def run(self, tick: Callable[[int], None]) -> bool:
         """Check everything; returns whether all of it holds."""
         if self._holds(self._head):
-            self._holds(lambda: self._events(tick))
+            if self._holds(lambda: self._events(tick)):
+                self._holds(self._schemas)
             self._holds(self._consistency)
         self._holds(self._manifest)
         if not self.faults:
@@ -1076,6 +1077,12 @@ class Audit:
         else:
             self.holds.append("The times of recording never run backwards.")
 
+    def _schemas(self) -> None:
+        if "schemas.json" in self._files:
+            missing = self.objects.schemas.difference(self._json("schemas.json"))
+            if missing:
+                raise Fault("schemas.json lacks %s, which documents name" % ", ".join(map(shown, sorted(missing)[:5])))
+
     def _proof(self, member: Member) -> Iterator[bytes]:
         for line in member.lines():
             data = from_base64(line.decode("ascii", "replace"), "%s line %d" % (member.name, member.line))
@@ -1182,6 +1189,14 @@ class Audit:
                 "complete; that there is no later version and no further object, only a bundle of the whole ledger "
                 "shows." % shown(self._scope())
             )
+        say(
+            "That the documents follow the schemas they name. This program reads no JSON Schema; %s."
+            % (
+                "schemas.json has them, as the museum wrote them"
+                if "schemas.json" in self._files
+                else "the bundle was made without them (--schemas)"
+            )
+        )
         if self._files.strangers:
             say(
                 "What these files are, which are no part of the bundle: %s."

@@ -17,12 +17,13 @@ from audit.bundle.histories import events_of, histories_of, objects_in_batches
 from audit.bundle.lines import digest_line, document_line, event_line, prov_line
 from audit.bundle.multiproof import multiproof
 from audit.bundle.report import report
+from audit.bundle.schemas import MAX_ALL, Schemas
 from audit.bundle.scope import Scope
 from audit.bundle.summary import Summary
 from audit.tlog.checkpoint import Checkpoint, open_checkpoint
 from audit.tlog.note import VerifierKey, to_base64
 from domain.canonical import digest
-from domain.errors import IntegrityFailure, NotFound
+from domain.errors import IntegrityFailure, NotFound, RefusedInput
 from domain.events import DigitalObjectEvent
 from domain.times import now, to_text
 from projections.ledger.merkle import consistency_proof, root_at
@@ -59,17 +60,19 @@ def write_bundle(
     *,
     since_checkpoint: bytes | None = None,
     digests_only: bool = False,
+    schemas: Schemas | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Bundle:
     """Write the events of a scope, with all that proves and explains them, to ``path``.
 
     ``note`` is a signed checkpoint of this ledger; its size bounds which events there are. ``keys`` are the ledger's
     public keys, the present one and former ones. ``since_checkpoint`` is the note an auditor kept from before.
-    With ``digests_only`` the last versions are given by digest. ``progress`` is told (steps done, all steps).
+    With ``digests_only`` the last versions are given by digest. ``schemas`` are the museum's; those that documents name
+    are put in. ``progress`` is told (steps done, all steps).
 
     Raises :class:`NotFound` when the scope has no event, :class:`IntegrityFailure` when the ledger is not what a
     checkpoint says or an event is not the one in the tree, :class:`InvalidSignature` or :class:`InvalidNote` for a
-    checkpoint of somebody else. Nothing is left at ``path`` then.
+    checkpoint of somebody else, :class:`RefusedInput` when ``schemas`` lacks one. Nothing is left at ``path`` then.
     """
     checkpoint = open_checkpoint(note, keys)
     with ledger.connection() as connection:
@@ -83,6 +86,8 @@ def write_bundle(
             writer = _Writer(ledger, scope, checkpoint, archive, lambda done: progress(done, PASSES * total))
             writer.head(note, keys, since_checkpoint, proof)
             writer.events()
+            if schemas is not None:
+                writer.schemas(schemas)
             writer.documents(digests_only)
             writer.prov()
             archive.add("inclusion.proof", _base64(writer.inclusion(tree)))
@@ -127,6 +132,13 @@ class _Writer:
         """``events.jsonl``, and the summary of it."""
         self._tick(self._done)
         self._archive.add("events.jsonl", _lines(map(self._event, self._counted())))
+
+    def schemas(self, known: Schemas) -> None:
+        """``schemas.json``: what the documents name, by IRI."""
+        text = _json(known.needed(self.summary.schemas))
+        if len(text) > MAX_ALL:
+            raise RefusedInput(f"the schemas have {len(text)} bytes together, more than the {MAX_ALL} of a bundle")
+        self._archive.add("schemas.json", [text])
 
     def documents(self, digests_only: bool) -> None:
         """``documents.jsonl``: the last version of each object."""

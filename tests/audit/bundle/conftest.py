@@ -9,6 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from audit.bundle.schemas import Schemas
+from domain.opends import OBJECT_TYPES
 from sources.synchronisation.candidates import open_source
 from sources.synchronisation.synchronise import Options, synchronise
 from store.ledger import Ledger
@@ -38,5 +40,10 @@ def museum(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def whole(museum: Museum) -> Members:
-    """The members of a bundle of the whole ledger, made for an auditor who had seen the first state."""
-    return members_of(museum.bundle(since_checkpoint=museum.notes[0]).path)
+    """The members of a bundle of the whole ledger, with every file that there can be."""
+    folder = museum.folder / "schemas"
+    for kind in OBJECT_TYPES.values():
+        file = folder.joinpath(*kind.schema.split("/")[-3:])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{"$schema": "https://json-schema.org/draft/2020-12/schema"}')
+    return members_of(museum.bundle(since_checkpoint=museum.notes[0], schemas=Schemas(folder)).path)
