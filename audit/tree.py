@@ -10,7 +10,8 @@ from psycopg.rows import tuple_row
 
 from audit.findings import Finding
 from audit.tlog.checkpoint import Checkpoint
-from domain.errors import ProvenariumError
+from audit.tlog.note import Note
+from domain.errors import InvalidNote, ProvenariumError
 from domain.events import DigitalObjectEvent
 from projections.ledger.entries import leaf_of
 from projections.ledger.merkle import HASH_SIZE, root_at
@@ -61,9 +62,17 @@ def checkpoint_problems(
 
     Those in the database, and ``outside`` ones, each with where it comes from.
     """
-    rows = select(connection, SQL["checkpoints"])
-    signed = [(f"checkpoints {origin} {size}", int(size), bytes(root)) for origin, size, root, *_ in rows]
-    signed += [(where, found.size, found.root) for where, found in outside]
+    signed = [(where, found.size, found.root) for where, found in outside]
+    for origin, size, root, note, *_ in select(connection, SQL["checkpoints"]):
+        where = f"checkpoints {origin} {size}"
+        signed.append((where, int(size), bytes(root)))
+        try:
+            told = Checkpoint.parse(Note.parse(bytes(note)).text)
+        except InvalidNote as error:
+            yield where, f"holds a note that is none: {error}"
+            continue
+        if (told.origin, told.size, told.root) != (origin, size, bytes(root)):
+            yield where, f"holds the note of another checkpoint, {told.origin} {told.size}"
     tree = tree_of(connection)
     for where, size, root in signed:
         if size > tree.size:

@@ -30,4 +30,4 @@ INSERT INTO checkpoints (origin, size, root, note) VALUES (%b, %b, %b, %b) ON CO
 SELECT note FROM checkpoints ORDER BY size DESC, signed_at DESC LIMIT 1
 
 -- name: checkpoints
-SELECT origin, size, coalesce(root, ''), note, signed_at FROM checkpoints ORDER BY signed_at, size
+SELECT origin, size, coalesce(root, ''), coalesce(note, ''), signed_at FROM checkpoints ORDER BY signed_at, size

@@ -92,3 +92,23 @@ def test_a_checkpoint_in_the_database_is_compared(filled: Ledger, owner: Owner, 
     assert verify(filled).ok
     owner.execute("UPDATE checkpoints SET root = sha256('')")
     assert "checkpoints museum.example/ledger 60: has another root" in told(verify(filled))
+
+
+@pytest.mark.parametrize(
+    ("note", "expected"),
+    [
+        ("replace(n, '60', '59')", "holds the note of another checkpoint, museum.example/ledger 59"),
+        ("replace(n, 'museum', 'mosque')", "holds the note of another checkpoint, mosque.example/ledger 60"),
+        ("left(n, 30)", "holds a note that is none"),
+        ("''", "holds a note that is none"),
+    ],
+)
+def test_the_note_of_a_checkpoint_is_that_of_its_row(
+    filled: Ledger, owner: Owner, tmp_path: Path, note: str, expected: str
+) -> None:
+    keys.generate(tmp_path / "keys", "museum.example/ledger")
+    sign_checkpoint(filled, tmp_path / "keys")
+    owner.execute(
+        f"UPDATE checkpoints SET note = (SELECT convert_to({note}, 'UTF8') FROM convert_from(note, 'UTF8') AS n)"
+    )
+    assert f"checkpoints museum.example/ledger 60: {expected}" in told(verify(filled))
