@@ -7,18 +7,21 @@ few kilobytes could ask for more records than any memory holds (prov 3.2.3; GHSA
 
 from __future__ import annotations
 
+import gzip
+import io
 import logging
 import re
 import warnings
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import prov
+import zstandard
 from lxml import etree
 from prov.model import PROV, PROV_REC_CLS, ProvDocument
 
@@ -41,6 +44,11 @@ _SUFFIXES = {
     ".trig": "trig",
     ".ttl": "trig",
 }
+_COMPRESSED = (".gz", ".zst")
+_DECOMPRESSOR = zstandard.ZstdDecompressor(max_window_size=2**27)
+_ATTRIBUTES = ("label", "location", "type", "role", "value", "other")
+"""Elements of PROV-XML inside a record; all others are records."""
+
 _JSONLD = re.compile(rb'"@(?:context|graph)"\s*:')
 _XML = re.compile(rb"\s*<(?:\?|!|(?:[\w.-]+:)?(?:document|bundleContent)\b)")
 _XML_ROOT = re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<[^>]*")
@@ -60,15 +68,15 @@ _UNREADABLE = (
 
 
 def read(path: Path | str, format: str | None = None) -> ProvDocument:  # noqa: A002 - what PROV calls it
-    """The document in the file ``path``, of at most :data:`MAX_BYTES`.
+    """The document in the file ``path``, of at most :data:`MAX_BYTES`; with gzip or Zstandard it may be compressed.
 
     ``format`` is one of :data:`projections.prov.formats.FORMATS` (``trig`` also reads Turtle); None goes by the file's
-    suffix, and where that says nothing or only "JSON", by its content.
+    suffix, and where that says nothing or only "JSON", by its content. ``json`` may be JSON Lines, a document each.
 
     Raises :class:`RefusedInput` when the file cannot be read, is too large, hostile, or no PROV document.
     """
     data = _content(Path(path))
-    chosen = format or _format(Path(path).suffix.lower(), data)
+    chosen = format or _format(Path(path), data)
     try:
         with _quiet():
             return _READERS[chosen](data)
@@ -81,17 +89,46 @@ def read(path: Path | str, format: str | None = None) -> ProvDocument:  # noqa: 
 
 
 def _content(path: Path) -> bytes:
+    parts, size = [], 0
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            for part in _unpacked(stream):
+                parts.append(part)
+                size += len(part)
+                if size > MAX_BYTES:
+                    raise RefusedInput(f"{path} is larger than {MAX_BYTES // 2**20} MB; export it in parts")
+    except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise RefusedInput(f"{path} cannot be decompressed: {error}") from error
     except OSError as error:
         raise RefusedInput(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise RefusedInput(f"{path} is larger than {MAX_BYTES // 2**20} MB; export it in parts")
-    return data
+    return b"".join(parts)
 
 
-def _format(suffix: str, data: bytes) -> str:
+def _unpacked(stream: io.BufferedReader) -> Iterator[bytes]:
+    magic = stream.peek(4)[:4]
+    if magic == b"\x28\xb5\x2f\xfd":
+        yield from _unzstd(stream)
+        return
+    source = gzip.GzipFile(fileobj=stream) if magic.startswith(b"\x1f\x8b") else stream
+    while part := source.read(2**20):
+        yield part
+
+
+def _unzstd(stream: io.BufferedReader) -> Iterator[bytes]:
+    """The content of Zstandard frames, read in pieces so small that none can unpack to much."""
+    frame = None
+    while piece := stream.read(1024):
+        while piece:
+            frame = frame or _DECOMPRESSOR.decompressobj()
+            yield frame.decompress(piece)
+            piece, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+    if frame is not None:
+        raise EOFError("the file ends within a frame")
+
+
+def _format(path: Path, data: bytes) -> str:
+    name = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
+    suffix = name.suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     if suffix == ".json" or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
@@ -117,9 +154,19 @@ def _quiet() -> Iterator[None]:
 
 def _by_prov(name: str) -> Callable[[bytes], ProvDocument]:
     def read_by_prov(data: bytes) -> ProvDocument:
-        return ProvDocument.deserialize(BytesIO(data), format=name)
+        return ProvDocument.deserialize(io.BytesIO(data), format=name)
 
     return read_by_prov
+
+
+def _json(data: bytes) -> ProvDocument:
+    """One document, or one on each line, which then are taken together."""
+    if b"}\n{" not in data:
+        return ProvDocument.deserialize(io.BytesIO(data), format="json")
+    whole = ProvDocument()
+    for line in data.splitlines():
+        whole.update(ProvDocument.deserialize(io.BytesIO(line), format="json"))
+    return whole
 
 
 def _xml(data: bytes) -> ProvDocument:
@@ -137,12 +184,17 @@ def _xml(data: bytes) -> ProvDocument:
         raise ValueError("it has a document type declaration, which PROV-XML does not need and entities can hide in")
     if root.tag != f"{{{PROV.uri}}}document":
         raise ValueError(f"its root element is {root.tag}, not prov:document")
-    for bundle in root.findall(f"{{{PROV.uri}}}bundle"):  # what ProvToolbox calls a bundleContent
-        if len(bundle):
+    for bundle in root.findall(f"{{{PROV.uri}}}bundle"):
+        if any(_is_record(child) for child in bundle):  # what ProvToolbox calls a bundleContent; else an entity
             bundle.tag = f"{{{PROV.uri}}}bundleContent"
     document = ProvDocument()
     ProvXMLSerializer().deserialize_subtree(root, document)
     return document
+
+
+def _is_record(element: etree._Element) -> bool:
+    name = etree.QName(element)
+    return name.namespace == PROV.uri and name.localname not in _ATTRIBUTES
 
 
 def _with_one_scope() -> type[etree.ElementBase]:
@@ -192,7 +244,7 @@ def _bound_combinations(dataset: Dataset) -> None:
 
 
 _READERS: dict[str, Callable[[bytes], ProvDocument]] = {
-    "json": _by_prov("json"),
+    "json": _json,
     "jsonld": _by_prov("jsonld"),
     "provn": _by_prov("provn"),
     "trig": _rdf,

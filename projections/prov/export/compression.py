@@ -22,7 +22,7 @@ def _gzip(block: bytes) -> bytes:
 
 
 def _zstd(block: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_content_size=True).compress(block)
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_content_size=True, write_checksum=True).compress(block)
 
 
 COMPRESSIONS: dict[str | None, Callable[[bytes], bytes]] = {None: bytes, "gzip": _gzip, "zstd": _zstd}

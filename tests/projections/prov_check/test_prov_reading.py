@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
+import random
 import socket
 import warnings
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prov.model import ProvDocument
@@ -69,6 +72,43 @@ def test_a_bundle_as_provtoolbox_writes_it_is_a_bundle(tmp_path: Path) -> None:
     )
     (bundle,) = read(tmp_path / "document.xml").bundles
     assert [record.identifier.uri for record in bundle.records] == ["https://example.org/e"]
+
+
+def test_an_entity_that_is_a_bundle_is_an_entity_whatever_is_said_of_it(tmp_path: Path) -> None:
+    (tmp_path / "document.xml").write_text(
+        '<prov:document xmlns:prov="http://www.w3.org/ns/prov#" xmlns:ex="https://example.org/">'
+        '<prov:bundle prov:id="ex:b"><prov:label>a bundle</prov:label><prov:type>ex:T</prov:type><ex:of>1</ex:of>'
+        "</prov:bundle></prov:document>"
+    )
+    document = read(tmp_path / "document.xml")
+    assert not list(document.bundles)
+    (entity,) = document.records
+    assert (entity.identifier.uri, str(entity.label)) == ("https://example.org/b", "a bundle")
+
+
+PACK = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor(write_checksum=True).compress}
+
+
+@pytest.mark.parametrize("suffix", list(PACK))
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_compressed_document_is_read(suffix: str, format_: str, written: dict[str, bytes], tmp_path: Path) -> None:
+    half = len(written[format_]) // 2
+    parts = PACK[suffix](written[format_][:half]) + PACK[suffix](written[format_][half:])
+    for name in (f"document{FORMATS[format_].suffix}{suffix}", "document"):
+        (tmp_path / name).write_bytes(parts)
+        assert read(tmp_path / name) == OURS
+
+
+@pytest.mark.parametrize("suffix", list(PACK))
+def test_a_damaged_or_enormous_compressed_document_is_refused(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"document.json{suffix}"
+    packed = PACK[suffix](b'{"entity": {"ex:a": {}}}' + random.Random(1).randbytes(9000))
+    for damaged in (packed[:-1], packed[:2000], packed[:5], packed[:100] + b"\0" * 50 + packed[150:], packed + b"x"):
+        assert "cannot be decompressed" in refused(path, damaged)
+    monkeypatch.setattr(reading, "MAX_BYTES", 2**20)
+    assert "larger than 1 MB" in refused(path, PACK[suffix](b" " * 2**26))
 
 
 # --- hostile --------------------------------------------------------------------------------------------------------

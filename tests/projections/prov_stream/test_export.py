@@ -19,7 +19,7 @@ from domain.errors import RefusedInput
 from domain.query import Query
 from domain.times import now
 from projections.engine import catch_up
-from projections.prov.check import check
+from projections.prov.check import check, reading
 from projections.prov.document import prov_document
 from projections.prov.export import compression, pieces, shapes, unfinished
 from projections.prov.export.collection import Exporter
@@ -114,6 +114,22 @@ def test_every_format_holds_the_same_document(museum: Museum, format_name: str) 
         back = read(exported(museum.ledger, scope, format_name), format_name)
         assert back == read(exported(museum.ledger, scope))
         assert len(list(back.bundles)) > 1
+
+
+@pytest.mark.parametrize("compress", [None, "gzip", "zstd"])
+@pytest.mark.parametrize("format_name", list(shapes.SHAPES))
+def test_prov_check_reads_what_prov_export_writes(
+    museum: Museum, tmp_path: Path, format_name: str, compress: str | None
+) -> None:
+    path = tmp_path / f"export.{format_name}"
+    export_to_file(museum.ledger, Request(Scope(source=museum.source), format_name, EXPORTER, compress), path)
+    document = reading.read(path)
+    assert check(document) == []
+    whole = read(exported(museum.ledger, Scope(source=museum.source)))
+    if format_name == "jsonl":  # which has no top level
+        assert set(document.get_records()) == {record for bundle in whole.bundles for record in bundle.get_records()}
+    else:
+        assert document == whole
 
 
 def test_each_line_of_json_lines_is_a_document_of_its_own(museum: Museum) -> None:
