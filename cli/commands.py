@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import auditing, collections, curating, ledger, maintaining, provenance, reading, synchronising
+from cli import auditing, collections, curating, ledger, provenance, reading, rebuilding, synchronising, verifying
 from cli.application import app
 
 __all__ = [
@@ -11,8 +11,9 @@ __all__ = [
     "collections",
     "curating",
     "ledger",
-    "maintaining",
     "provenance",
     "reading",
+    "rebuilding",
     "synchronising",
+    "verifying",
 ]

@@ -104,6 +104,13 @@ class Output:
         """One line for people."""
         self._console.print(Text(plain(text)))
 
+    def note(self, what: Any) -> None:
+        """Something about work that goes on, on standard error: a line of text, or with --json a JSON object."""
+        if self.as_json:
+            sys.stderr.write(safe_json(what if isinstance(what, dict) else {"note": what}) + "\n")
+        else:
+            sys.stderr.write(f"{plain(what)}\n")
+
     @contextmanager
     def progress(self, what: str, unit: str) -> Iterator[Tick]:
         """A progress bar with rate and remaining time on standard error, if that is a terminal."""

@@ -19,6 +19,7 @@ ProvenariumError
 ├── IntegrityFailure        what is stored does not add up
 │   ├── InvalidProof            a Merkle proof does not lead to the root
 │   └── InvalidSignature        a note that no trusted key has signed
+├── ProjectionFailed        a projection cannot take an event in, and stands still before it
 └── StoreUnavailable        the database cannot be reached or prepared
 """
 
@@ -102,6 +103,22 @@ class InvalidProof(IntegrityFailure):
 
 class InvalidSignature(IntegrityFailure):
     """A note that carries no valid signature of a trusted key, or a wrong one."""
+
+
+class ProjectionFailed(ProvenariumError):
+    """A projection cannot take an event in; it stands still before it until the program or the event is mended.
+
+    ``projection`` is its name, None when the event itself cannot be read or applied; ``pid``, ``version`` and
+    ``position`` are the event's, ``cause`` says why.
+    """
+
+    def __init__(self, projection: str | None, pid: str, version: int, position: int, cause: str) -> None:
+        who = f"the projection {projection}" if projection else "every projection"
+        super().__init__(f"{who} stops before position {position} ({pid}/{version}), which it cannot take in: {cause}")
+        self.projection, self.pid, self.version, self.position, self.cause = projection, pid, version, position, cause
+
+    def __reduce__(self) -> tuple[type[ProjectionFailed], tuple[str | None, str, int, int, str]]:
+        return ProjectionFailed, (self.projection, self.pid, self.version, self.position, self.cause)
 
 
 class StoreUnavailable(ProvenariumError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -11,29 +12,34 @@ from psycopg.rows import tuple_row
 from domain.canonical import canonical_bytes
 from domain.errors import ProvenariumError
 from domain.history import Step
-from projections.projection import SQL, ObjectProjection, Row, rows_by_pid
+from projections.projection import SQL, Gathering, ObjectProjection, Row, rows_by_pid
 
 
 class Objects(ObjectProjection):
     """One row an object: type, version, whether tombstoned, digest, document, times."""
 
     name = "objects"
+    table = "objects"
+    migrated = 1
     columns = ("pid", "type", "version", "tombstoned", "digest", "document", "created_at", "recorded", "occurred")
+    varying = ("document",)
+    types = ("text", "text", "int8", "bool", "bytea", "bytea", "timestamptz", "timestamptz", "timestamptz")
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:  # noqa: ARG002 - starts from nothing
-        self._rows: dict[str, Row] = {}
+        self._objects: dict[str, Gathering] = defaultdict(_Last)
 
     def add(self, step: Step) -> None:
-        self._rows[step.state.id] = self._row(step, self.mapper.pack(step.state.document))
+        self._objects[step.state.id].take(step)
 
     def flush(self, connection: Connection[Any]) -> None:
-        connection.execute(SQL["upsert_objects"], [list(column) for column in zip(*self._rows.values(), strict=True)])
+        rows = [self.packed(row) for gathering in self._objects.values() for row in gathering.rows()]
+        connection.execute(SQL["upsert_objects"], [list(column) for column in zip(*rows, strict=True)])
 
-    def expected(self, steps: Iterable[Step]) -> list[Row]:
-        rows: list[Row] = []
-        for step in steps:
-            rows = [self._row(step, canonical_bytes(step.state.document))]
-        return rows
+    def gathering(self) -> Gathering:
+        return _Last()
+
+    def packed(self, row: Row) -> Row:
+        return (*row[:5], self.mapper.pack_text(row[5]), *row[6:])
 
     def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:
         with connection.cursor(row_factory=tuple_row) as cursor:
@@ -47,16 +53,28 @@ class Objects(ObjectProjection):
         except (ProvenariumError, ValueError):
             return document
 
-    def _row(self, step: Step, document: bytes) -> Row:
-        state = step.state
-        return (
-            state.id,
-            state.object_type,
-            state.version,
-            state.tombstoned,
-            bytes.fromhex(step.event.digest),
-            document,
-            state.created,
-            state.recorded,
-            state.occurred,
-        )
+
+class _Last(Gathering):
+    def __init__(self) -> None:
+        self._step: Step | None = None
+
+    def take(self, step: Step) -> None:
+        self._step = step
+
+    def rows(self) -> list[Row]:
+        return [] if self._step is None else [_row(self._step, canonical_bytes(self._step.state.document))]
+
+
+def _row(step: Step, document: bytes) -> Row:
+    state = step.state
+    return (
+        state.id,
+        state.object_type,
+        state.version,
+        state.tombstoned,
+        bytes.fromhex(step.event.digest),
+        document,
+        state.created,
+        state.recorded,
+        state.occurred,
+    )

@@ -26,7 +26,14 @@ class Projection(ABC):
 
     name: ClassVar[LiteralString]
     version: ClassVar[int] = 1
-    """Raise it when rows are computed differently: the projection is then rebuilt."""
+    """Raise it when rows are computed differently, or its table has another form: the projection is then rebuilt."""
+    migrated: ClassVar[int | None] = None
+    """The version whose table the migrations make."""
+    table: ClassVar[str]
+    """Its table: ``tables.sql`` says how to make it (``create_...``), and its keys and indexes (``index_...``)."""
+    columns: ClassVar[tuple[str, ...]]
+    varying: ClassVar[tuple[str, ...]] = ()
+    """Columns in which the same content may be stored as different bytes."""
 
     def __init__(self, mapper: EventMapper) -> None:
         self.mapper = mapper
@@ -44,15 +51,38 @@ class Projection(ABC):
         """Write what the batch came to."""
 
 
+class Gathering(ABC):
+    """Takes the steps of one object, from version 1 on, and gives the rows that they come to."""
+
+    @abstractmethod
+    def take(self, step: Step) -> None:
+        """Take the next step in."""
+
+    @abstractmethod
+    def rows(self) -> list[Row]:
+        """The rows of the object, ordered."""
+
+
 class ObjectProjection(Projection):
     """A read model whose rows each belong to one object, so that they can be compared with its events alone."""
 
-    columns: ClassVar[tuple[str, ...]]
-    """The columns of a row, as :meth:`expected` and :meth:`stored` give them."""
+    types: ClassVar[tuple[str, ...]]
+    """The types of the columns, in the order in which :meth:`expected` and :meth:`stored` give them."""
 
     @abstractmethod
+    def gathering(self) -> Gathering:
+        """What takes the steps of one object."""
+
     def expected(self, steps: Iterable[Step]) -> list[Row]:
         """The rows of one object, computed afresh from all its steps, ordered."""
+        gathered = self.gathering()
+        for step in steps:
+            gathered.take(step)
+        return gathered.rows()
+
+    def packed(self, row: Row) -> Row:
+        """A row as it is written, given one as :meth:`expected` gives it."""
+        return row
 
     @abstractmethod
     def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:

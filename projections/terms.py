@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from domain.canonical import canonical_bytes
 from domain.history import Step
 from domain.terms import ABSENT
-from projections.projection import SQL, ObjectProjection, Row, rows_by_pid
+from projections.projection import SQL, Gathering, ObjectProjection, Row, rows_by_pid
 
 Place = tuple[int, int]
 """(version, ordinal) of a row of one object."""
@@ -53,7 +53,10 @@ class Terms(ObjectProjection):
     """Every change of every term, and which of them still stands."""
 
     name = "terms"
+    table = "terms"
+    migrated = 1
     columns = ("pid", "version", "ordinal", "term", "pointer", "standing", "old", "new")
+    types = ("text", "int8", "int4", "text", "text", "text", "bytea", "bytea")
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:
         self._objects = {pid: Standing() for pid in pids}
@@ -83,11 +86,8 @@ class Terms(ObjectProjection):
             rows = [_with_standing(row, standing.get(row[:3])) for row in self._rows]
             connection.execute(SQL["insert_terms"], [list(column) for column in zip(*rows, strict=True)])
 
-    def expected(self, steps: Iterable[Step]) -> list[Row]:
-        found = Standing()
-        rows = [row for step in steps for row in found.follow(step)]
-        where = {place: pointer for pointer, place in found.places.items()}
-        return [_with_standing(row, where.get((row[1], row[2]))) for row in rows]
+    def gathering(self) -> Gathering:
+        return _Blame()
 
     def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:
         with connection.cursor(row_factory=tuple_row) as cursor:
@@ -95,6 +95,19 @@ class Terms(ObjectProjection):
         return rows_by_pid(
             (*row[:6], *(bytes(value) if value is not None else None for value in row[6:])) for row in rows
         )
+
+
+class _Blame(Gathering):
+    def __init__(self) -> None:
+        self._standing = Standing()
+        self._rows: list[Row] = []
+
+    def take(self, step: Step) -> None:
+        self._rows += self._standing.follow(step)
+
+    def rows(self) -> list[Row]:
+        where = {place: pointer for pointer, place in self._standing.places.items()}
+        return [_with_standing(row, where.get((row[1], row[2]))) for row in self._rows]
 
 
 def _with_standing(row: Row, standing: str | None) -> Row:

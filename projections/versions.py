@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from psycopg import Connection
 from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
 
 from domain.history import Step
-from projections.projection import SQL, ObjectProjection, Row, rows_by_pid
+from projections.projection import SQL, Gathering, ObjectProjection, Row, rows_by_pid
 
 _AGENTS, _TERMS = 7, 13
 
@@ -19,11 +20,17 @@ class Versions(ObjectProjection):
     """The history of every object as rows."""
 
     name = "versions"
+    table = "versions"
+    version = 2
+    migrated = 2
     columns = (
         *("pid", "version", "position", "activity", "activity_type", "recorded", "occurred", "agents", "comment"),
         *("cause_kind", "cause_id", "source", "digest", "terms", "undoes"),
     )
-    version = 2
+    types = (
+        *("text", "int8", "int8", "uuid", "text", "timestamptz", "timestamptz", "jsonb", "text"),
+        *("text", "text", "text", "bytea", "text[]", "int8"),
+    )
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:  # noqa: ARG002 - starts from nothing
         self._rows: list[Row] = []
@@ -37,13 +44,27 @@ class Versions(ObjectProjection):
     def flush(self, connection: Connection[Any]) -> None:
         connection.execute(SQL["insert_versions"], [list(column) for column in zip(*self._rows, strict=True)])
 
-    def expected(self, steps: Iterable[Step]) -> list[Row]:
-        return [_row(step) for step in steps]
+    def gathering(self) -> Gathering:
+        return _All()
+
+    def packed(self, row: Row) -> Row:
+        return (*row[:_AGENTS], Jsonb(row[_AGENTS], dumps=orjson.dumps), *row[_AGENTS + 1 :])
 
     def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:
         with connection.cursor(row_factory=tuple_row) as cursor:
             rows = cursor.execute(SQL["stored_versions"], (list(pids),)).fetchall()
         return rows_by_pid((*row[:12], bytes(row[12]), *row[13:]) for row in rows)
+
+
+class _All(Gathering):
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def take(self, step: Step) -> None:
+        self._rows.append(_row(step))
+
+    def rows(self) -> list[Row]:
+        return self._rows
 
 
 def _row(step: Step) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,9 +22,13 @@ IDLE_IN_TRANSACTION_SECONDS = 300.0
 
 
 class LedgerDatastore(PostgresDatastore):
-    """The library's datastore, told where the ledger is by a libpq connection string."""
+    """The library's datastore, told where the ledger is by a libpq connection string.
 
-    def __init__(self, conninfo: str, ledger: str) -> None:
+    Tables are looked for in the schemas ``before`` first, where a rebuild makes new ones.
+    """
+
+    def __init__(self, conninfo: str, ledger: str, before: Sequence[str] = ()) -> None:
+        self._path = (*before, ledger)
         known: dict[str, Any] = dict(conninfo_to_dict(conninfo))
         super().__init__(
             dbname=known.pop("dbname", ""),
@@ -61,7 +65,7 @@ class LedgerDatastore(PostgresDatastore):
         """Settings of every new connection."""
         library_settings = super().after_connect_func()
         settings = sql.SQL("SET search_path = {}; SET ROLE {}; SET timezone = 'UTC'").format(
-            sql.Identifier(self.schema), sql.Identifier(service_role(self.schema))
+            sql.SQL(", ").join(map(sql.Identifier, self._path)), sql.Identifier(service_role(self.schema))
         )
 
         def after_connect(connection: Connection[Any]) -> None:

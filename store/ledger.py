@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -73,11 +74,15 @@ class Ledger(Application[str]):
     name = "provenarium"
     is_snapshotting_enabled = True
 
-    def __init__(self, conninfo: str, settings: Settings, server: EmbeddedServer | None = None) -> None:
+    def __init__(
+        self, conninfo: str, settings: Settings, server: EmbeddedServer | None = None, before: Sequence[str] = ()
+    ) -> None:
         self.settings = settings
         self.conninfo = conninfo
         self._server = server
-        self._datastore = LedgerDatastore(conninfo, settings.ledger)
+        self.turn = threading.Lock()
+        """For work that takes a second connection while it holds one and others wait for it with one each."""
+        self._datastore = LedgerDatastore(conninfo, settings.ledger, before)
         self.compressor = ZstdDictionaryCompressor(self._fetch_dictionary)
         super().__init__()
         with suppress(IntegrityFailure):  # what cannot be used is told by whoever needs it, and by verification
@@ -107,6 +112,10 @@ class Ledger(Application[str]):
             if isinstance(error, OperationalError):
                 raise StoreUnavailable(f"cannot reach the database: {error}") from None
             raise
+
+    def beside(self, schema: str) -> Ledger:
+        """The same ledger, with the tables of another schema in front of its own; to be closed before this one."""
+        return Ledger(self.conninfo, self.settings, before=(schema,))
 
     def close(self) -> None:
         """Close the connections and give up the embedded server."""

@@ -31,6 +31,29 @@ SELECT originator_id, originator_version, topic, state, notification_id, recorde
  WHERE ordinal = 1 OR octets <= %b
  ORDER BY notification_id
 
+-- name: partitions
+SELECT relname::text
+  FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+ WHERE inhparent = to_regclass('events')
+ ORDER BY length(relname), relname
+
+-- name: select_partition
+SELECT originator_id, originator_version, topic, state, notification_id, recorded_at
+  FROM (
+      SELECT page.*,
+             sum(octet_length(state)) OVER (ORDER BY originator_id, originator_version) AS octets,
+             row_number() OVER (ORDER BY originator_id, originator_version) AS ordinal
+        FROM (
+            SELECT originator_id, originator_version, topic, state, notification_id, recorded_at
+              FROM {partition}
+             WHERE (originator_id, originator_version) > (%b, %b) AND notification_id <= %b
+             ORDER BY originator_id, originator_version
+             LIMIT %b
+        ) AS page
+  ) AS page
+ WHERE ordinal = 1 OR octets <= %b
+ ORDER BY originator_id, originator_version
+
 -- name: select_streams
 SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id, e.recorded_at
   FROM unnest(%b::text[], %b::bigint[], %b::bigint[]) AS wanted (pid, after, upto)

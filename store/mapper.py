@@ -132,6 +132,10 @@ class EventMapper(Mapper[str]):
         """Any JSON value as compressed text, for tables beside the log."""
         return self._pack(value)
 
+    def pack_text(self, text: bytes) -> bytes:
+        """JSON text that is at hand already, compressed."""
+        return self.compressor.compress(text) if self.compressor else text
+
     def unpack(self, data: bytes) -> Any:
         """Read what :meth:`pack` wrote."""
         return self._unpack(data)

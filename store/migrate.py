@@ -36,6 +36,7 @@ PRIVILEGES: dict[str, tuple[LiteralString, ...]] = {
     "ledger_tiles": _DERIVED,
     "checkpoints": ("SELECT", "INSERT"),
     "self_checks": ("SELECT", "INSERT", "UPDATE"),
+    "rebuilds": ("SELECT", "INSERT", "UPDATE"),
 }
 """What the service role may do with each table; everything else is refused to it."""
 
@@ -153,6 +154,12 @@ def _grant(connection: Connection, ledger: str) -> None:
         connection.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, {}").format(name, role))
         allowed = sql.SQL(", ").join(map(sql.SQL, privileges))
         connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(allowed, name, role))
+    partitions = sql.SQL(
+        "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = {}::regclass"
+    )
+    of_events = sql.Literal(sql.Identifier(ledger, "events").as_string(connection))
+    for (partition,) in connection.execute(partitions.format(of_events)).fetchall():
+        connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(ledger, partition), role))
     for function, types in FUNCTIONS.items():
         called = sql.SQL("FUNCTION {}({})").format(sql.Identifier(ledger, function), sql.SQL(types))
         connection.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(called))

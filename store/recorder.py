@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresAggregateRecorder, PostgresApplicationRecorder, PostgresSubscription
 from eventsourcing.utils import retry
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, sql
 from psycopg.rows import tuple_row
 
 from domain.errors import IntegrityFailure
@@ -149,6 +149,20 @@ class LedgerRecorder(PostgresApplicationRecorder):
         parameters = (list(bounds), [after for after, _ in bounds.values()], [upto for _, upto in bounds.values()])
         yield from self._select("select_streams", parameters, connection)
 
+    def partitions(self) -> list[str]:
+        """The names of the log's partitions: each has whole streams."""
+        return [name for (name,) in self.fetch("partitions")]
+
+    def select_partition(
+        self, partition: str, after: tuple[str, int], upto: int, limit: int = 1000, octets: int = RANGE_OCTETS
+    ) -> list[RecordedEvent]:
+        """Events of one partition up to position ``upto``, by stream and version, after a (stream, version).
+
+        At most ``limit``, and as stored no larger than ``octets`` together; the first is given whatever its size.
+        """
+        statement = sql.SQL(SQL["select_partition"]).format(partition=sql.Identifier(partition))
+        return list(self._select(statement, (*after, upto, limit, octets)))
+
     def select_by_id(self, ids: Sequence[tuple[str, UUID]]) -> list[RecordedEvent]:
         """The stored events with these (stream, activity id)."""
         return list(self._select("events_by_id", ([pid for pid, _ in ids], [event_id for _, event_id in ids])))
@@ -170,13 +184,14 @@ class LedgerRecorder(PostgresApplicationRecorder):
         return rows[0][0] or None
 
     def _select(
-        self, statement: str, parameters: Sequence[Any], connection: Connection[Any] | None = None
+        self, statement: str | sql.Composed, parameters: Sequence[Any], connection: Connection[Any] | None = None
     ) -> Iterator[RecordedEvent]:
+        chosen = SQL[statement] if isinstance(statement, str) else statement
         with (
             self.datastore.get_connection() if connection is None else nullcontext(connection) as used,
             used.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
-            rows = cursor.execute(SQL[statement], parameters, prepare=True).fetchall()
+            rows = cursor.execute(chosen, parameters, prepare=True).fetchall()
         for row in rows:
             if None in row:
                 raise IntegrityFailure(f"{row[0]}/{row[1]}: a column of the stored event holds nothing")

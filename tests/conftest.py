@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -37,6 +38,13 @@ def conninfo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.release()
 
 
+def drop_ledger(connection: psycopg.Connection[Any], ledger: str) -> None:
+    """Remove a ledger with what a rebuild has left beside it, and its role."""
+    for schema in (ledger, f"{ledger}__next", f"{ledger}__former"):
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+    connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(service_role(ledger))))
+
+
 @pytest.fixture
 def new_settings(conninfo: str, tmp_path: Path) -> Iterator[Callable[[], Settings]]:
     """Makes settings of fresh ledgers, which are dropped after the test."""
@@ -50,9 +58,7 @@ def new_settings(conninfo: str, tmp_path: Path) -> Iterator[Callable[[], Setting
     yield make
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for each in made:
-            role = sql.Identifier(service_role(each.ledger))
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(each.ledger)))
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+            drop_ledger(connection, each.ledger)
 
 
 @pytest.fixture

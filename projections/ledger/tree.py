@@ -22,6 +22,9 @@ class LedgerTree(Projection):
     """Appends the leaf of every event, in ledger order."""
 
     name = "ledger"
+    table = "ledger_tiles"
+    columns = ("level", "index", "hashes")
+    migrated = 1
 
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:  # noqa: ARG002 - it is one for all
         self._edge = tree_of(connection).edge()

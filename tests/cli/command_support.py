@@ -23,9 +23,8 @@ from uuid import uuid4
 
 import orjson
 import psycopg
-from psycopg import sql
 
-from store.migrate import service_role
+from tests.conftest import drop_ledger
 
 COMMAND = str(Path(sys.executable).with_name("provenarium"))
 FORKS = multiprocessing.get_context("forkserver")
@@ -159,5 +158,4 @@ def fresh(conninfo: str) -> Iterator[Command]:
         yield Command(DATABASE_URL=conninfo, PROVENARIUM_LEDGER=ledger)
     finally:
         with psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(ledger)))
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(service_role(ledger))))
+            drop_ledger(connection, ledger)

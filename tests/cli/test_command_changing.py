@@ -309,6 +309,33 @@ def test_rebuild_replays_one_projection_or_all(command: Command) -> None:
     assert "objects" in line
 
 
+def test_a_rebuild_is_told_about_cancelled_and_taken_back(command: Command, conninfo: str) -> None:
+    assert "nothing was rebuilt yet" in command.refused("rebuild", "--status")
+    assert "no former tables" in command.refused("rebuild", "--switch-back")
+    command("sync", SAMPLES / "2010", *FAMOUS)
+    assert command("rebuild", "--workers", "2", "--json").json["events"] == 19
+    said = command("rebuild", "--status").out
+    assert said.startswith("ledger, objects, terms, versions: switched, 38 of 38 events")
+    assert command("rebuild", "--status", "--json").json["state"] == "switched"
+    assert "live ones again" in command("rebuild", "--switch-back").out
+    assert command("rebuild", "--cancel", "--json").json == {"cancelled": False}
+    ledger = command.environment["PROVENARIUM_LEDGER"]
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        objects = sql.Identifier(ledger, "objects")
+        connection.execute(sql.SQL("UPDATE {} SET tombstoned = true").format(objects))
+        line = command.refused("rebuild")
+        assert "objects have other rows" in line
+        assert "--accept-differences" in line
+        assert "dropped the new tables" in command("rebuild", "--cancel").out
+        assert connection.execute(sql.SQL("SELECT bool_and(tombstoned) FROM {}").format(objects)).fetchone() == (True,)
+    command("rebuild", "--accept-differences", "--anew")
+    assert command("rebuild", "--drop-former").out.startswith("dropped the former")
+    assert command("rebuild", "--drop-former", "--json").json == {"dropped": False}
+    assert "stands alone" in command.misused("rebuild", "--cancel", "--status")
+    assert "stands alone" in command.misused("rebuild", "terms", "--cancel")
+    command("verify")
+
+
 def test_verify_ends_with_1_when_a_projection_differs_from_the_log(command: Command, conninfo: str) -> None:
     command("sync", SAMPLES / "2010", *FAMOUS)
     assert command("verify", "--json").json["problems"] == []
@@ -319,7 +346,7 @@ def test_verify_ends_with_1_when_a_projection_differs_from_the_log(command: Comm
     assert "1 problems" in ran.out
     assert ran.err == ""
     assert len(command("verify", "--json", status=1).json["problems"]) == 1
-    command("rebuild")
+    command("rebuild", "--accept-differences")
     command("verify")
 
 

@@ -7,17 +7,15 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from audit.bundle.schemas import Schemas
 from domain.opends import OBJECT_TYPES
 from sources.synchronisation.candidates import open_source
 from sources.synchronisation.synchronise import Options, synchronise
 from store.ledger import Ledger
-from store.migrate import service_role
 from store.settings import Settings
 from tests.audit.bundle.bundles import Members, Museum, members_of, signed
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, drop_ledger
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +32,7 @@ def museum(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             found.notes.append(signed(ledger))
         yield found
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(settings.ledger)))
-        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(service_role(settings.ledger))))
+        drop_ledger(connection, settings.ledger)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 import rfc8785
 
 from domain.times import to_text
-from projections import engine
+from projections import following
 from projections.engine import catch_up, rebuild
 from projections.ledger.entries import entry_of
 from projections.ledger.merkle import (
@@ -53,7 +53,7 @@ def test_an_empty_ledger_has_the_empty_root(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("batch", [7, 256, 1000])
 def test_the_tree_is_the_same_in_any_batches(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    monkeypatch.setattr(engine, "BATCH", batch)
+    monkeypatch.setattr(following, "BATCH", batch)
     for first, last in ((0, 300), (300, 301), (301, 700)):
         ledger.append([created(pid(number)) for number in range(first, last)])
         catch_up(ledger)

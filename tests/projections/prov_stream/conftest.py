@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from domain.agents import Agent, AgentKind, Role, person
 from domain.events import DigitalObjectEvent
@@ -16,9 +15,8 @@ from projections.engine import catch_up
 from sources.synchronisation.revert import revert
 from sources.synchronisation.source_system import find_source
 from store.ledger import Ledger
-from store.migrate import service_role
 from store.settings import Settings
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, drop_ledger
 from tests.synchronisation.sync_support import curate, sync
 
 ORGANISATION = "https://ror.org/0566bfb96"
@@ -47,9 +45,7 @@ def museum(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with Ledger.open(settings) as ledger:
         yield make(ledger)
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        role = sql.Identifier(service_role(settings.ledger))
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(settings.ledger)))
-        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+        drop_ledger(connection, settings.ledger)
 
 
 @pytest.fixture

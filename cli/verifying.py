@@ -1,4 +1,4 @@
-"""Commands that keep the store sound: rebuild, verify."""
+"""The command that checks whether the store is sound: verify."""
 
 from __future__ import annotations
 
@@ -13,23 +13,6 @@ from audit.verify import verify as verify_ledger
 from audit.witnesses import log_copy, witnesses
 from cli.application import REFUSED, JsonOption, app, opened, output, pid_of
 from cli.output import Output
-from projections.engine import rebuild as rebuild_projections
-
-
-@app.command()
-def rebuild(
-    projection: Annotated[list[str] | None, typer.Argument(metavar="[PROJECTION]...", help="Default: all.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Replay the log into projections, from the beginning."""
-    out = output(as_json)
-    with opened() as ledger, out.progress("rebuild", "events") as tick:
-        result = rebuild_projections(ledger, projection, tick)
-    if out.as_json:
-        out.value(result)
-    else:
-        names = ", ".join(result["projections"])
-        out.say(f"replayed {result['events']} events into {names} in {result['seconds']} s ({result['rate']} events/s)")
 
 
 @app.command()

@@ -1,0 +1,179 @@
+"""Fills the tables of object projections from the log, a partition at a time: whole histories, object by object.
+
+Nothing is looked up and nothing is written twice, which makes it several times as fast as following the log. Several
+processes may fill at once; each takes a partition that no other works on. What a batch wrote and how far it came are
+one transaction, so the part of a worker that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, Cursor, sql
+
+from domain.errors import ProjectionFailed
+from domain.history import steps
+from projections.failing import Place
+from projections.following import OBJECT_PROJECTIONS
+from projections.projection import ObjectProjection, Row
+from store import statements
+from store.ledger import Ledger
+from store.mapper import RecordedEvent
+
+SQL = statements.load("projections.replay", "replay.sql")
+BATCH_EVENTS, BATCH_OCTETS = 5_000, 32 * 2**20
+"""A batch is written once it has so many events, or they unpack to so many bytes."""
+PAGE_EVENTS = 2_000
+
+Tick = Callable[[int], None]
+
+
+class Superseded(Exception):
+    """The rebuild that is being filled for is not the present one."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be filled: for which rebuild, which object projections, up to which position of the log."""
+
+    rebuild: UUID
+    names: tuple[str, ...]
+    horizon: int
+
+
+def fill(beside: Ledger, task: Task, tick: Tick) -> None:
+    """Take open parts, one after another, until there is none that nobody works on.
+
+    ``beside`` is the ledger with the new tables in front. ``tick`` is told the events of each batch once they are
+    written; what it raises ends the filling.
+
+    Raises :class:`ProjectionFailed` for an event that cannot be taken in, :class:`Superseded` when the part belongs to
+    another rebuild by now.
+    """
+    projections = [OBJECT_PROJECTIONS[name](beside.mapper) for name in task.names]
+    with beside.connection() as connection:
+        for (partition,) in statements.select(connection, SQL["open_parts"]):
+            if not statements.select(connection, SQL["claim_part"], (partition,))[0][0]:
+                continue
+            try:
+                _fill_part(beside, connection, projections, task, partition, tick)
+            finally:
+                if not connection.broken:
+                    connection.execute(SQL["release_part"], (partition,))
+
+
+def _fill_part(
+    beside: Ledger,
+    connection: Connection[Any],
+    projections: Sequence[ObjectProjection],
+    task: Task,
+    partition: str,
+    tick: Tick,
+) -> None:
+    size = BATCH_EVENTS
+    while True:
+        parts = statements.select(connection, SQL["part"], (partition, task.rebuild))
+        if not parts:
+            raise Superseded
+        ((after, is_done),) = parts
+        if is_done:  # also by somebody else, after it was listed
+            return
+        try:
+            for batch in _batches(beside, projections, _histories(beside, partition, after, task.horizon), size):
+                with batch.place.told(), connection.transaction(), connection.cursor() as cursor:
+                    _write(cursor, projections, batch)
+                    _advance(connection, (batch.pid, batch.events, False, partition, task.rebuild, after))
+                after = batch.pid
+                tick(batch.events)
+            _advance(connection, (after, 0, True, partition, task.rebuild, after))
+        except ProjectionFailed:
+            if size == 1:
+                raise
+            size = 1  # object by object, to find the one that the batch failed for
+
+
+def _advance(connection: Connection[Any], place: tuple[Any, ...]) -> None:
+    if not statements.select(connection, SQL["advance_part"], place):
+        raise Superseded
+
+
+class _Batch:
+    """The rows of some objects, for each projection."""
+
+    def __init__(self, projections: Sequence[ObjectProjection]) -> None:
+        self.rows: list[list[Row]] = [[] for _ in projections]
+        self.events = self.octets = 0
+        self.pid: str
+        self.place: Place
+
+    def add(self, pid: str, place: Place) -> None:
+        """Count an object whose rows were gathered; it is the last one until the next comes."""
+        self.pid, self.place = pid, place
+        self.events += place.count
+        self.octets += place.octets
+
+
+def _batches(
+    beside: Ledger,
+    projections: Sequence[ObjectProjection],
+    histories: Iterable[tuple[str, Iterator[RecordedEvent]]],
+    size: int,
+) -> Iterator[_Batch]:
+    batch = _Batch(projections)
+    for pid, history in histories:
+        batch.add(pid, _gather(beside, projections, history, batch.rows))
+        if batch.events >= size or batch.octets >= BATCH_OCTETS:
+            yield batch
+            batch = _Batch(projections)
+    if batch.events:
+        yield batch
+
+
+def _histories(
+    beside: Ledger, partition: str, after: str, horizon: int
+) -> Iterator[tuple[str, Iterator[RecordedEvent]]]:
+    """Each object after ``after`` with its events up to the horizon, which are read in pages."""
+
+    def stored() -> Iterator[RecordedEvent]:
+        place = (after, 2**62)
+        while page := beside.recorder.select_partition(partition, place, horizon, PAGE_EVENTS):
+            yield from page
+            place = (str(page[-1].originator_id), page[-1].originator_version)
+
+    return groupby(stored(), key=lambda event: str(event.originator_id))
+
+
+def _gather(
+    beside: Ledger, projections: Sequence[ObjectProjection], history: Iterable[RecordedEvent], rows: list[list[Row]]
+) -> Place:
+    """Append the rows of one object; returns how far that got."""
+    place = Place(beside.mapper)
+    with place.told():
+        gathered = [(projection, projection.gathering()) for projection in projections]
+        for step in steps(place.events(history)):
+            for projection, gathering in gathered:
+                place.projection = projection.name
+                gathering.take(step)
+            place.projection = None
+        for (projection, gathering), found in zip(gathered, rows, strict=True):
+            place.projection = projection.name
+            found += map(projection.packed, gathering.rows())
+    return place
+
+
+def _write(cursor: Cursor[Any], projections: Sequence[ObjectProjection], batch: _Batch) -> None:
+    for projection, found in zip(projections, batch.rows, strict=True):
+        batch.place.projection = projection.name
+        with cursor.copy(_copy_in(projection)) as copy:
+            copy.set_types(projection.types)
+            for row in found:
+                copy.write_row(row)
+
+
+def _copy_in(projection: ObjectProjection) -> sql.Composed:
+    columns = sql.SQL(", ").join(map(sql.Identifier, projection.columns))
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(projection.name), columns)

@@ -1,0 +1,56 @@
+-- name: open_parts
+SELECT partition FROM parts WHERE NOT done ORDER BY partition
+
+-- name: claim_part
+SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ' ' || %b, 0))
+
+-- name: release_part
+SELECT pg_advisory_unlock(hashtextextended(current_schema() || ' ' || %b, 0))
+
+-- name: part
+SELECT after_pid, done FROM parts WHERE partition = %b AND rebuild = %b
+
+-- name: advance_part
+-- A worker that outlived its rebuild finds nothing to advance, and its rows go with its transaction.
+UPDATE parts
+   SET after_pid = %b, events = events + %b, done = done OR %b
+ WHERE partition = %b AND rebuild = %b AND after_pid = %b
+RETURNING true
+
+-- name: filled
+SELECT coalesce(sum(events), 0)::bigint, coalesce(bool_and(done), true) FROM parts
+
+-- name: set_filled
+UPDATE projections SET position = %b WHERE name = ANY(%b) AND position < %b
+
+-- name: lock
+SELECT pg_try_advisory_lock(hashtextextended(%b || ' rebuild', 0))
+
+-- name: unlock
+SELECT pg_advisory_unlock(hashtextextended(%b || ' rebuild', 0))
+
+-- name: begin
+INSERT INTO rebuilds (id, projections, state, horizon, total, workers) VALUES (%b, %b::text::jsonb, 'filling', %b, %b, %b)
+
+-- name: unfinished
+SELECT id, projections, horizon
+  FROM rebuilds WHERE state NOT IN ('switched', 'cancelled')
+ ORDER BY started_at DESC
+ LIMIT 1
+
+-- name: progress
+UPDATE rebuilds
+   SET state = %b, events = %b, total = %b, rate = %b, workers = %b, failure = NULL, updated_at = clock_timestamp()
+ WHERE id = %b
+
+-- name: fail
+UPDATE rebuilds SET state = 'failed', failure = %b::text::jsonb, updated_at = clock_timestamp() WHERE id = %b
+
+-- name: finish
+UPDATE rebuilds
+   SET state = %b, updated_at = clock_timestamp(), finished_at = clock_timestamp()
+ WHERE id = %b
+
+-- name: newest
+SELECT id, projections, state, horizon, events, total, rate, workers, failure, started_at, updated_at, finished_at
+  FROM rebuilds ORDER BY started_at DESC LIMIT 1
