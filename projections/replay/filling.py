@@ -84,8 +84,9 @@ def _fill_part(
             return
         try:
             for batch in _batches(beside, projections, _histories(beside, partition, after, task.horizon), size):
-                with batch.place.told(), connection.transaction(), connection.cursor() as cursor:
-                    _write(cursor, projections, batch)
+                with connection.transaction():
+                    with batch.place.told(), connection.cursor() as cursor:
+                        _write(cursor, projections, batch)
                     _advance(connection, (batch.pid, batch.events, False, partition, task.rebuild, after))
                 after = batch.pid
                 tick(batch.events)

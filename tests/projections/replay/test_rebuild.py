@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -366,6 +367,64 @@ def test_an_event_that_cannot_be_taken_in_is_named_and_the_rebuild_goes_on_once_
     assert ended is not None
     assert (ended.id, ended.state, ended.failure) == (found.id, "switched", None)
     assert rows_of(ledger) == before
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "DELETE FROM events WHERE notification_id = 12",
+        "UPDATE events SET notification_id = 99 WHERE notification_id = 12",
+    ],
+)
+def test_a_log_that_is_not_whole_is_told(ledger: Ledger, workers: int, tampering: str) -> None:
+    fill(ledger, 4)
+    catch_up(ledger)
+    before = rows_of(ledger)
+    with psycopg.connect(ledger.conninfo, autocommit=True) as owner:
+        owner.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(ledger.settings.ledger)))
+        owner.execute("SET session_replication_role = replica")
+        owner.execute(tampering)  # type: ignore[call-overload]
+    with pytest.raises(IntegrityFailure, match=r"every event from position 1 to 12 exactly once, but 11"):
+        rebuild(ledger, workers=workers)
+    assert rows_of(ledger) == before
+
+
+def test_a_worker_of_another_rebuild_writes_nothing(ledger: Ledger) -> None:
+    fill(ledger, 4)
+    catch_up(ledger)
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(ledger, progress=interrupt)
+    with ledger.beside(beside.next_of(ledger)) as new:
+        with new.connection() as connection:
+            connection.execute("UPDATE parts SET done = false, after_pid = '', events = 0")
+            connection.execute("TRUNCATE objects, versions, terms")
+        late = filling.Task(uuid4(), tuple(OBJECT_PROJECTIONS), 12)
+        with pytest.raises(filling.Superseded):
+            filling.fill(new, late, lambda _events: None)
+        assert not any(rows_of(ledger, beside.next_of(ledger)).values())
+
+
+def test_a_part_that_somebody_else_has_advanced_is_not_written_twice(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(ledger, 40)
+    monkeypatch.setattr(filling, "BATCH_EVENTS", 3)
+    write = filling._write
+
+    def overtaken(*arguments: Any) -> None:
+        write(*arguments)
+        with ledger.beside(beside.next_of(ledger)) as other, other.connection() as connection:
+            connection.execute("UPDATE parts SET after_pid = after_pid || ' '")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(filling, "_write", overtaken)
+        with pytest.raises(filling.Superseded):
+            rebuild(ledger)
+    assert not any(rows_of(ledger, beside.next_of(ledger)).values())
 
 
 def test_rows_that_cannot_be_written_name_their_object(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
