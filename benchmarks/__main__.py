@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from audit.verify import verify
+from benchmarks.appending import appending
 from benchmarks.histories import grow
 from benchmarks.museum import write_archive
 from benchmarks.proof import proof
@@ -79,6 +80,8 @@ def _measure(ledger: Ledger, first: Path, second: Path) -> None:
     console = Console()
     console.print(table)
     console.print(_reads(ledger, source.pid))
+    with Ledger.open(replace(ledger.settings, ledger="appending")) as empty:
+        console.print(appending(empty))
     console.print(proof(ledger, "one version of each specimen"))
     with Ledger.open(replace(ledger.settings, ledger="histories_proved")) as histories:
         with tempfile.TemporaryDirectory() as folder:

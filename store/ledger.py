@@ -27,6 +27,7 @@ from store import compression
 from store.compression import ZstdDictionaryCompressor
 from store.datastore import LedgerDatastore
 from store.embedded import EmbeddedServer
+from store.group_commit import Append, GroupCommit
 from store.mapper import EventMapper, NewEvent, OrjsonTranscoder, RecordedEvent
 from store.migrate import migrate
 from store.recorder import NO_LIMIT, SQL, LedgerRecorder, SnapshotRecorder
@@ -80,6 +81,7 @@ class Ledger(Application[str]):
         self.settings = settings
         self.conninfo = conninfo
         self._server = server
+        self._group = GroupCommit(self._commit)
         self.turn = threading.Lock()
         """For work that takes a second connection while it holds one and others wait for it with one each."""
         self._datastore = LedgerDatastore(conninfo, settings.ledger, before)
@@ -147,6 +149,7 @@ class Ledger(Application[str]):
     ) -> list[int]:
         """Record events in one transaction; returns their positions in the ledger.
 
+        What several threads append at the same time goes into one transaction, unless there is a ``beside``.
         ``beside`` may write other tables in the same transaction; it runs before the events so that
         the log is held as briefly as possible. Recording the very same events again does nothing
         and returns their first positions. Raises :class:`VersionConflict` when a version or an
@@ -155,15 +158,8 @@ class Ledger(Application[str]):
         stored = [self.mapper.to_stored_event(event) for event in events]
         frozen = [self.mapper.to_stored_event(snapshot) for snapshot in snapshots]
         try:
-            with self._datastore.get_connection() as connection, connection.transaction():
-                if beside is not None:
-                    beside(connection)
-                for snapshot in frozen:
-                    connection.execute(
-                        SQL["insert_snapshot"],
-                        (snapshot.originator_id, snapshot.originator_version, snapshot.topic, snapshot.state),
-                    )
-                return self.recorder.append(connection, stored)
+            append = Append(stored, frozen)
+            return self._group.append(append) if beside is None else self._commit([append], beside)
         except IntegrityError as error:
             if "would leave a gap" in str(error):
                 raise VersionConflict(f"cannot record {_named(events)}: {str(error).splitlines()[0]}") from None
@@ -175,6 +171,16 @@ class Ledger(Application[str]):
             raise VersionConflict(
                 f"another change to {_named(events)} was recorded first; read the object again and retry"
             ) from None
+
+    def _commit(self, group: Sequence[Append], beside: BeforeCommit | None = None) -> list[int]:
+        """Store appends in one transaction; returns the positions of all their events."""
+        with self._datastore.get_connection() as connection, connection.transaction():
+            if beside is not None:
+                beside(connection)
+            for snapshot in (snapshot for append in group for snapshot in append.snapshots):
+                row = (snapshot.originator_id, snapshot.originator_version, snapshot.topic, snapshot.state)
+                connection.execute(SQL["insert_snapshot"], row)
+            return self.recorder.append(connection, [event for append in group for event in append.events])
 
     def record(self, state: DigitalObject | None, event: DigitalObjectEvent) -> DigitalObject:
         """Append the next event of one object and return its new state.

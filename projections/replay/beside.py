@@ -70,6 +70,10 @@ def make(ledger: Ledger, kinds: Kinds, rebuild: UUID) -> None:
 def index(ledger: Ledger, table: str) -> None:
     """Give a filled table of ``next`` its key and indexes, unless it has them, and let the planner know it."""
     with as_owner(ledger, next_of(ledger)) as connection:
+        # One that was killed may be about to commit the same.
+        connection.execute(
+            sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(next_of(ledger), table))
+        )
         if connection.execute(SQL["is_indexed"], (next_of(ledger), table)).fetchone() == (False,):
             connection.execute(SQL[f"index_{table}"], prepare=False)
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(next_of(ledger), table)))

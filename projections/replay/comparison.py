@@ -29,12 +29,15 @@ def differing(ledger: Ledger, beside: Ledger, kinds: Sequence[type[Projection]])
     if not same:
         return []
     behind = max(at for _, at in positions(beside).values())
-    follow(ledger, [kind.name for kind in same], behind)
+    follow(ledger, [kind.name for kind in same], behind)  # usually they are there already
     found = []
     for kind in same:
         with _moment(ledger) as connection:
             ((position,),) = connection.execute("SELECT position FROM projections WHERE name = %s", (kind.name,))
             was = _checksum(connection, kind, ledger.settings.ledger)
+        if position > ledger.position():
+            found.append(kind.table)
+            continue
         follow(beside, [kind.name], position)
         with _moment(ledger) as connection:
             if _checksum(connection, kind, next_of(ledger)) != was:

@@ -84,8 +84,8 @@ def _take_over(ledger: Ledger, connection: Connection, beside: Ledger, source: s
     own, former, names = ledger.settings.ledger, former_of(ledger), [kind.name for kind in kinds]
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_MILLISECONDS)))
     live = connection.execute(SQL["lock_live"], (names,)).fetchall()
-    taken = positions(beside)
-    follow(beside, names, max(position for _, _, position in [*live, *((name, *taken[name]) for name in names)]))
+    furthest = max(position for position in (*(at for _, _, at in live), *(at for _, at in positions(beside).values())))
+    follow(beside, names, min(furthest, ledger.position()))  # live ones beyond the end of the log were tampered with
     tables = {table for (table,) in connection.execute(SQL["tables_in"], (own,)).fetchall()}
     leaving = sorted(kind.table for kind in kinds if kind.table in tables)
     if leaving:

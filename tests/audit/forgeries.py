@@ -95,7 +95,7 @@ def roll_back_to_yesterday(ledger: Ledger, owner: Owner) -> None:
 
 def sign_with_another_key(ledger: Ledger, owner: Owner) -> None:
     rewrite_the_last_version(ledger, owner)
-    rebuild(ledger)
+    rebuild(ledger, accept_differences=True)
     with TemporaryDirectory() as folder:
         keys.generate(Path(folder) / "keys", "museum.example/ledger")
         sign_checkpoint(ledger, Path(folder) / "keys")

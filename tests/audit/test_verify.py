@@ -159,7 +159,7 @@ def test_tampering_with_what_is_derived_is_told(filled: Ledger, owner: Owner, na
     report = told(verify(filled))
     assert re.search(expected, report), report
     owner.execute("TRUNCATE snapshots, natural_keys")
-    rebuild(filled)
+    rebuild(filled, accept_differences=True)
     assert verify(filled).ok, "the log is sound, so everything can be made again"
 
 

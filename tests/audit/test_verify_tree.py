@@ -31,7 +31,7 @@ def test_a_consistent_forgery_is_told_by_a_checkpoint_from_elsewhere(
     forgery.make(filled, owner)
     if forgery.make is not sign_with_another_key:
         assert not verify(filled).ok, "the projections still remember"
-    rebuild(filled)
+    rebuild(filled, accept_differences=True)
     assert verify(filled).ok, "nothing in the database tells"
     expected = (
         f"the ledger has {forgery.left}: its end" if forgery.left < 60 else "another root than the first 60 entries"
