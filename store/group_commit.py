@@ -28,6 +28,9 @@ class Append:
     snapshots: Sequence[StoredEvent] = ()
     positions: list[int] | None = None
     error: BaseException | None = field(default=None, repr=False)
+    leads: bool = False
+    gate: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held until the append is stored, has failed, or is the one to commit for the others."""
 
     @property
     def octets(self) -> int:
@@ -40,21 +43,54 @@ class GroupCommit:
     def __init__(self, commit: Callable[[Sequence[Append]], list[int]]) -> None:
         self._commit = commit
         self._waiting: deque[Append] = deque()
+        self._is_led = False
         self._turn = threading.Lock()
 
     def append(self, append: Append) -> list[int]:
         """Store one append; returns its positions, or raises what it failed for."""
-        self._waiting.append(append)
+        append.gate.acquire()
         with self._turn:
-            if append.positions is None and append.error is None:
-                self._commit_group()
+            self._waiting.append(append)
+            append.leads = not self._is_led
+            self._is_led = True
+        if not append.leads:
+            try:
+                append.gate.acquire()
+            except BaseException:  # this thread was interrupted, and nobody may wait for it
+                self._withdraw(append)
+                raise
+        if append.leads:
+            self._lead()
         if append.error is not None:
             raise append.error
         assert append.positions is not None
         return append.positions
 
-    def _commit_group(self) -> None:
+    def _lead(self) -> None:
+        """Commit for those who wait, this one first; then the next of those who came meanwhile leads."""
         group = self._next_group()
+        try:
+            self._commit_group(group)
+        finally:
+            with self._turn:
+                self._pass_on()
+            for each in group[1:]:
+                each.gate.release()
+
+    def _pass_on(self) -> None:
+        self._is_led = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].gate.release()
+
+    def _withdraw(self, append: Append) -> None:
+        with self._turn:
+            if append in self._waiting:
+                self._waiting.remove(append)
+                if append.leads:
+                    self._pass_on()
+
+    def _commit_group(self, group: Sequence[Append]) -> None:
         try:
             self._store(group)
         except (OperationalError, InterfaceError, StoreUnavailable) as error:  # what was committed is not known
@@ -86,7 +122,7 @@ class GroupCommit:
         group: list[Append] = []
         events = octets = 0
         while self._waiting:
-            first = self._waiting[0]
+            first = self._waiting[0]  # others only append at the other end
             events, octets = events + len(first.events), octets + first.octets
             if group and (events > MAX_EVENTS or octets > MAX_OCTETS):
                 break

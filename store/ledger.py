@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -174,10 +174,15 @@ class Ledger(Application[str]):
 
     def _commit(self, group: Sequence[Append], beside: BeforeCommit | None = None) -> list[int]:
         """Store appends in one transaction; returns the positions of all their events."""
-        with self._datastore.get_connection() as connection, connection.transaction():
+        snapshots = [snapshot for append in group for snapshot in append.snapshots]
+        with (
+            self._datastore.get_connection() as connection,
+            # One statement is a transaction by itself, without two more messages to and fro.
+            connection.transaction() if snapshots or beside is not None else nullcontext(),
+        ):
             if beside is not None:
                 beside(connection)
-            for snapshot in (snapshot for append in group for snapshot in append.snapshots):
+            for snapshot in snapshots:
                 row = (snapshot.originator_id, snapshot.originator_version, snapshot.topic, snapshot.state)
                 connection.execute(SQL["insert_snapshot"], row)
             return self.recorder.append(connection, [event for append in group for event in append.events])

@@ -157,6 +157,61 @@ def test_an_interruption_of_the_one_who_commits_does_not_leave_the_others_waitin
     ]
 
 
+class _Interrupted:
+    """A gate at which the thread that waits is interrupted, before or after it became the one to commit."""
+
+    def __init__(self, *, promoted: bool) -> None:
+        self._promoted = promoted
+        self._calls = 0
+        self.released = threading.Event()
+
+    def acquire(self) -> None:
+        self._calls += 1
+        if self._calls == 2:
+            if self._promoted:
+                self.released.wait(30)
+            raise KeyboardInterrupt
+
+    def release(self) -> None:
+        self.released.set()
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_an_interruption_of_one_who_waits_does_not_leave_the_others_waiting(promoted: bool) -> None:
+    held, begun = threading.Event(), threading.Event()
+    stored: list[str] = []
+
+    def commit(group: Sequence[Append]) -> list[int]:
+        begun.set()
+        held.wait(30)
+        stored.extend(str(event.originator_id) for append in group for event in append.events)
+        return list(range(len(group)))
+
+    group = GroupCommit(commit)
+
+    def of(number: int) -> Append:
+        return Append([StoredEvent(pid(number), 1, "t", b"")])
+
+    interrupted = of(2)
+    interrupted.gate = _Interrupted(promoted=promoted)  # type: ignore[assignment]
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(group.append, of(1))
+        assert begun.wait(30)
+        second = threads.submit(group.append, interrupted)
+        if promoted:
+            while not group._waiting:
+                time.sleep(0.001)
+        else:
+            assert isinstance(second.exception(30), KeyboardInterrupt)
+        third = threads.submit(group.append, of(3))
+        while len(group._waiting) < 1 + promoted:
+            time.sleep(0.001)
+        held.set()
+        assert isinstance(second.exception(30), KeyboardInterrupt)
+        assert [first.result(30), third.result(30)] == [[0], [0]]
+    assert stored == [pid(1), pid(3)]
+
+
 def test_a_transaction_takes_only_so_much(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "MAX_EVENTS", 3)
     outcomes, sizes = appended(ledger, [created(pid(number)) for number in range(8)], monkeypatch)
