@@ -11,11 +11,12 @@ from psycopg.rows import tuple_row
 
 from domain.digital_object import DigitalObject
 from domain.errors import IntegrityFailure, NotFound, ProjectionFailed
+from domain.events import DigitalObjectEvent
 from domain.history import steps
 from projections.failing import Place
 from projections.ledger.tree import LedgerTree
 from projections.objects import Objects
-from projections.projection import SQL, ObjectProjection, Projection
+from projections.projection import SQL, EventProjection, ObjectProjection, Projection
 from projections.terms import Terms
 from projections.versions import Versions
 from store import statements
@@ -115,7 +116,12 @@ def _project(
     batch = ledger.recorder.select_range(after, upto, limit)
     if not batch or [stored.position for stored in batch] != list(range(after + 1, after + len(batch) + 1)):
         raise IntegrityFailure(f"the log does not have every event from position {after + 1} to {upto} exactly once")
-    batch, before = _bounded(ledger, batch)
+    of_events = [projection for projection in projections if isinstance(projection, EventProjection)]
+    if len(of_events) == len(projections):
+        batch = batch[: fitting((unpacked_size(stored.state) for stored in batch), BATCH_BYTES)]
+        before: dict[str, int] = {}
+    else:
+        batch, before = _bounded(ledger, batch)
     states: dict[str, DigitalObject | None] = defaultdict(lambda: None)
     for state in ledger.states(before):
         states[state.id] = state
@@ -124,16 +130,33 @@ def _project(
     place = Place(ledger.mapper)
     with place.told():
         for event in place.events(batch):
-            for step in steps([event], states[event.originator_id]):
-                for projection in projections:
-                    place.projection = projection.name
-                    projection.add(step)
-                place.projection = None
-                states[event.originator_id] = step.state
+            if len(of_events) == len(projections):
+                _add_event(place, of_events, event)
+            else:
+                states[event.originator_id] = _add(place, projections, event, states[event.originator_id])
         for projection in projections:
             place.projection = projection.name
             projection.flush(connection)
     return after + len(batch)
+
+
+def _add_event(place: Place, projections: Sequence[EventProjection], event: DigitalObjectEvent) -> None:
+    for projection in projections:
+        place.projection = projection.name
+        projection.add_event(event)
+    place.projection = None
+
+
+def _add(
+    place: Place, projections: Sequence[Projection], event: DigitalObjectEvent, state: DigitalObject | None
+) -> DigitalObject:
+    """Take one event in; returns the state that it leads to."""
+    (step,) = steps([event], state)
+    for projection in projections:
+        place.projection = projection.name
+        projection.add(step)
+    place.projection = None
+    return step.state
 
 
 def _bounded(ledger: Ledger, batch: list[RecordedEvent]) -> tuple[list[RecordedEvent], dict[str, int]]:

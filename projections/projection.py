@@ -8,6 +8,7 @@ from typing import Any, ClassVar, LiteralString
 
 from psycopg import Connection
 
+from domain.events import DigitalObjectEvent
 from domain.history import Step
 from store import statements
 from store.mapper import EventMapper
@@ -49,6 +50,17 @@ class Projection(ABC):
     @abstractmethod
     def flush(self, connection: Connection[Any]) -> None:
         """Write what the batch came to."""
+
+
+class EventProjection(Projection):
+    """A read model of the events alone: what they led to need not be rebuilt for it."""
+
+    @abstractmethod
+    def add_event(self, event: DigitalObjectEvent) -> None:
+        """Take one event in; nothing is written yet."""
+
+    def add(self, step: Step) -> None:
+        self.add_event(step.event)
 
 
 class Gathering(ABC):

@@ -8,17 +8,17 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from domain.history import Step
+from domain.events import DigitalObjectEvent
 from projections.ledger.entries import leaf_of
 from projections.ledger.tile_reader import TileReader
 from projections.ledger.tiles import Tile, extend
-from projections.projection import Projection
+from projections.projection import EventProjection
 from store import statements
 
 SQL = statements.load("projections.ledger", "tiles.sql")
 
 
-class LedgerTree(Projection):
+class LedgerTree(EventProjection):
     """Appends the leaf of every event, in ledger order."""
 
     name = "ledger"
@@ -30,8 +30,8 @@ class LedgerTree(Projection):
         self._edge = tree_of(connection).edge()
         self._leaves: list[bytes] = []
 
-    def add(self, step: Step) -> None:
-        self._leaves.append(leaf_of(step.event))
+    def add_event(self, event: DigitalObjectEvent) -> None:
+        self._leaves.append(leaf_of(event))
 
     def flush(self, connection: Connection[Any]) -> None:
         growth = extend(self._edge, self._leaves)
