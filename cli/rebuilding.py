@@ -10,6 +10,7 @@ import typer
 from cli.application import JsonOption, app, opened, output
 from cli.output import Output, Tick, show_time
 from domain.errors import NotFound
+from projections.following import Progress
 from projections.replay import rebuild as replay
 from projections.replay import status as rebuilds
 from projections.replay.beside import drop, former_of, is_there
@@ -62,7 +63,7 @@ def rebuild(
         out.say(f"replayed {result['events']} events into {names} in {result['seconds']} s ({result['rate']} events/s)")
 
 
-def _noted(out: Output, ledger: Ledger, tick: Tick) -> replay.Progress:
+def _noted(out: Output, ledger: Ledger, tick: Tick) -> Progress:
     """Progress on a terminal and, with --json, as JSON Lines on standard error, one a second."""
     last = time.monotonic()
 

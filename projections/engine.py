@@ -33,11 +33,12 @@ def catch_up(
     """
     chosen = known(names)
     there = positions(ledger)
-    for name in chosen:
-        if name not in there and PROJECTIONS[name].migrated == PROJECTIONS[name].version:
+    unstarted = [kind for kind in map(PROJECTIONS.__getitem__, chosen) if kind.name not in there]
+    for kind in unstarted:
+        if kind.migrated == kind.version:
             with ledger.connection() as connection:
-                connection.execute(SQL["ensure_position"], (name, PROJECTIONS[name].version))
-    there = positions(ledger)
+                connection.execute(SQL["ensure_position"], (kind.name, kind.version))
+            there[kind.name] = kind.version, 0
     outdated = [name for name in chosen if name not in there or there[name][0] != PROJECTIONS[name].version]
     if outdated:
         rebuild(ledger, outdated, progress)

@@ -11,7 +11,6 @@ from eventsourcing.persistence import PersistenceError
 from domain.errors import ProjectionFailed, StoreUnavailable
 from domain.events import DigitalObjectEvent
 from store.mapper import EventMapper, RecordedEvent
-from store.sizes import unpacked_size
 
 
 class Place:
@@ -21,15 +20,10 @@ class Place:
         self._mapper = mapper
         self.event: RecordedEvent | None = None
         self.projection: str | None = None
-        self.count = 0
-        self.octets = 0
-        """Events so far, and the bytes they unpack to."""
 
     def events(self, stored: Iterable[RecordedEvent]) -> Iterator[DigitalObjectEvent]:
         """The events of stored ones, each noted before anything is done with it."""
         for self.event in stored:
-            self.count += 1
-            self.octets += unpacked_size(self.event.state)
             yield self._mapper.to_domain_event(self.event)
 
     @contextmanager

@@ -77,10 +77,7 @@ ALTER TABLE ledger_tiles ALTER COLUMN hashes SET STORAGE EXTERNAL
 SELECT
 
 -- name: create_projections
-CREATE TABLE projections (name text PRIMARY KEY, version int NOT NULL, position bigint NOT NULL)
-
--- name: add_position
-INSERT INTO projections (name, version, position) VALUES (%b, %b, 0)
+CREATE TABLE IF NOT EXISTS {projections} (name text PRIMARY KEY, version int NOT NULL, position bigint NOT NULL)
 
 -- name: create_parts
 CREATE TABLE parts (
@@ -97,18 +94,12 @@ INSERT INTO parts (partition, rebuild) SELECT unnest(%b::text[]), %b
 -- name: is_there
 SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %b)
 
--- name: has_table
-SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = %s::text::regnamespace AND relname = %s)
-
 -- name: is_indexed
 SELECT EXISTS (
     SELECT
       FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
      WHERE relnamespace = %s::text::regnamespace AND relname = %s
 )
-
--- name: lock_live
-SELECT name, version, position FROM projections WHERE name = ANY(%s) ORDER BY name FOR UPDATE
 
 -- name: tables_in
 SELECT relname::text FROM pg_class WHERE relnamespace = %s::text::regnamespace AND relkind = 'r'

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from domain.errors import IntegrityFailure, RefusedInput, StoreUnavailable
+from store import statements
 
 Connection = psycopg.Connection[Any]
 
@@ -154,11 +155,7 @@ def _grant(connection: Connection, ledger: str) -> None:
         connection.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, {}").format(name, role))
         allowed = sql.SQL(", ").join(map(sql.SQL, privileges))
         connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(allowed, name, role))
-    partitions = sql.SQL(
-        "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = {}::regclass"
-    )
-    of_events = sql.Literal(sql.Identifier(ledger, "events").as_string(connection))
-    for (partition,) in connection.execute(partitions.format(of_events)).fetchall():
+    for (partition,) in statements.select(connection, statements.load("store", "log.sql")["partitions"]):
         connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(ledger, partition), role))
     for function, types in FUNCTIONS.items():
         called = sql.SQL("FUNCTION {}({})").format(sql.Identifier(ledger, function), sql.SQL(types))

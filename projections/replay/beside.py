@@ -55,16 +55,16 @@ def as_owner(ledger: Ledger, *path: str) -> Iterator[Connection]:
 def make(ledger: Ledger, kinds: Kinds, rebuild: UUID) -> None:
     """Make the schema ``next`` anew: empty tables of these projections, their positions, and the parts to do."""
     schema = next_of(ledger)
-    tables = [POSITIONS, PARTS, *(kind.table for kind in kinds)]
+    tables = [PARTS, *(kind.table for kind in kinds)]
     drop(ledger, schema)
     with as_owner(ledger, schema) as connection:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         for table in tables:
             connection.execute(SQL[f"create_{table}"], prepare=False)
-        for kind in kinds:
-            connection.execute(SQL["add_position"], (kind.name, kind.version))
+        make_positions(connection, schema)
+        put_positions(connection, schema, [(kind.name, kind.version, 0) for kind in kinds])
         connection.execute(SQL["add_parts"], (ledger.recorder.partitions(), rebuild))
-        _open(ledger, connection, schema, tables)
+        _open(ledger, connection, schema, (POSITIONS, *tables))
 
 
 def index(ledger: Ledger, table: str) -> None:
@@ -103,6 +103,12 @@ def remove(connection: Connection, table: str, schema: str) -> None:
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table)))
 
 
+def make_positions(connection: Connection, schema: str) -> None:
+    """The table of the positions of projections whose tables are in a schema, if it is not there."""
+    statement = sql.SQL(SQL[f"create_{POSITIONS}"])
+    connection.execute(statement.format(projections=sql.Identifier(schema, POSITIONS)))
+
+
 def put_positions(connection: Connection, schema: str, rows: Iterable[tuple[str, int, int]]) -> None:
     """State (name, version, position) of projections whose tables are in a schema."""
     statement = sql.SQL(SQL["put_position"]).format(projections=sql.Identifier(schema, POSITIONS))
@@ -123,9 +129,7 @@ def make_former(ledger: Ledger, connection: Connection) -> None:
     """The schema ``former`` with its positions, if it is not there."""
     schema = former_of(ledger)
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-    if connection.execute(SQL["has_table"], (schema, POSITIONS)).fetchone() == (False,):
-        create = SQL[f"create_{POSITIONS}"].replace(f"TABLE {POSITIONS}", "TABLE {}")
-        connection.execute(sql.SQL(create).format(sql.Identifier(schema, POSITIONS)), prepare=False)
+    make_positions(connection, schema)
     _open(ledger, connection, schema, (POSITIONS,))
 
 

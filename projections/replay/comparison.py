@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from projections.following import follow, positions
-from projections.projection import Projection
-from projections.replay.beside import as_owner, next_of
+from projections.projection import SQL, Projection
+from projections.replay.beside import Connection, Kinds, as_owner, next_of
 from store.ledger import Ledger
+from store.statements import select
 
 Checksum = tuple[int, int]
 """Number of rows, and the sum of their hashes."""
 
 
-def differing(ledger: Ledger, beside: Ledger, kinds: Sequence[type[Projection]]) -> list[str]:
+def differing(ledger: Ledger, beside: Ledger, kinds: Kinds) -> list[str]:
     """The tables that are not as the live ones; only projections of the live version can be compared.
 
     The live tables are read as they are at one moment, and the new ones brought to the position they had then, so
@@ -33,7 +32,7 @@ def differing(ledger: Ledger, beside: Ledger, kinds: Sequence[type[Projection]])
     found = []
     for kind in same:
         with _moment(ledger) as connection:
-            ((position,),) = connection.execute("SELECT position FROM projections WHERE name = %s", (kind.name,))
+            position = {name: at for name, _, at in select(connection, SQL["positions"])}[kind.name]
             was = _checksum(connection, kind, ledger.settings.ledger)
         if position > ledger.position():
             found.append(kind.table)
@@ -46,14 +45,14 @@ def differing(ledger: Ledger, beside: Ledger, kinds: Sequence[type[Projection]])
 
 
 @contextmanager
-def _moment(ledger: Ledger) -> Iterator[psycopg.Connection[Any]]:
+def _moment(ledger: Ledger) -> Iterator[Connection]:
     with as_owner(ledger) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.execute("SET LOCAL timezone = 'UTC'")
         yield connection
 
 
-def _checksum(connection: psycopg.Connection[Any], kind: type[Projection], schema: str) -> Checksum:
+def _checksum(connection: Connection, kind: type[Projection], schema: str) -> Checksum:
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in kind.columns if name not in kind.varying)
     statement = sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(ROW({})::text, 0)), 0) FROM {}")
     ((count, total),) = connection.execute(statement.format(columns, sql.Identifier(schema, kind.table)))

@@ -20,11 +20,12 @@ from domain.history import steps
 from projections.failing import Place
 from projections.following import OBJECT_PROJECTIONS
 from projections.projection import ObjectProjection, Row
+from projections.replay.status import SQL
 from store import statements
 from store.ledger import Ledger
 from store.mapper import RecordedEvent
+from store.sizes import unpacked_size
 
-SQL = statements.load("projections.replay", "replay.sql")
 BATCH_EVENTS, BATCH_OCTETS = 5_000, 32 * 2**20
 """A batch is written once it has so many events, or they unpack to so many bytes."""
 PAGE_EVENTS = 2_000
@@ -110,12 +111,14 @@ class _Batch:
         self.events = self.octets = 0
         self.pid: str
         self.place: Place
+        """The last object, and where it was taken in."""
 
-    def add(self, pid: str, place: Place) -> None:
-        """Count an object whose rows were gathered; it is the last one until the next comes."""
-        self.pid, self.place = pid, place
-        self.events += place.count
-        self.octets += place.octets
+    def counted(self, history: Iterable[RecordedEvent]) -> Iterator[RecordedEvent]:
+        """The same events, counted as they are taken."""
+        for stored in history:
+            self.events += 1
+            self.octets += unpacked_size(stored.state)
+            yield stored
 
 
 def _batches(
@@ -126,7 +129,7 @@ def _batches(
 ) -> Iterator[_Batch]:
     batch = _Batch(projections)
     for pid, history in histories:
-        batch.add(pid, _gather(beside, projections, history, batch.rows))
+        batch.pid, batch.place = pid, _gather(beside, projections, batch.counted(history), batch.rows)
         if batch.events >= size or batch.octets >= BATCH_OCTETS:
             yield batch
             batch = _Batch(projections)

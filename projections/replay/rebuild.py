@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,25 +12,21 @@ from uuid import UUID, uuid4
 import psycopg
 
 from domain.errors import Conflict, IntegrityFailure, ProjectionFailed
-from projections.following import OBJECT_PROJECTIONS, PROJECTIONS, follow, known, positions
-from projections.projection import Projection
+from projections.following import OBJECT_PROJECTIONS, PROJECTIONS, Progress, follow, known, positions
 from projections.replay import beside, status
-from projections.replay.beside import next_of
+from projections.replay.beside import Kinds, next_of
 from projections.replay.comparison import differing
 from projections.replay.filling import Task, fill
+from projections.replay.status import SQL
 from projections.replay.switching import switch
 from projections.replay.workers import fill_with
 from store import statements
 from store.ledger import Ledger
 
-SQL = status.SQL
 ALONE = 20_000
 """Up to so many events are filled in by this process itself: starting others takes longer."""
 NOTE_SECONDS = 1.0
 ORPHAN_SECONDS = 0.2
-
-Kinds = Sequence[type[Projection]]
-Progress = Callable[[int, int], None]
 
 
 def rebuild(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,7 @@ import orjson
 
 from domain.errors import ProjectionFailed
 from domain.times import to_text
-from projections.projection import Projection
+from projections.replay.beside import Kinds
 from store import statements
 from store.ledger import Ledger
 
@@ -49,9 +48,7 @@ class Status:
         return {**asdict(self), "id": str(self.id), "rate": round(self.rate), "remaining": self.remaining, **times}
 
 
-def begin(
-    ledger: Ledger, rebuild: UUID, kinds: Sequence[type[Projection]], horizon: int, total: int, workers: int
-) -> None:
+def begin(ledger: Ledger, rebuild: UUID, kinds: Kinds, horizon: int, total: int, workers: int) -> None:
     """A new row."""
     versions = orjson.dumps({kind.name: kind.version for kind in kinds}).decode()
     with ledger.connection() as connection:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from domain.errors import Conflict, NotFound
 from projections.following import PROJECTIONS, follow, positions
-from projections.projection import Projection
+from projections.projection import SQL as READ_MODELS
 from projections.replay.beside import (
     SQL,
     Connection,
+    Kinds,
     as_owner,
     drop,
     former_of,
@@ -26,13 +27,12 @@ from projections.replay.beside import (
     remove,
 )
 from store.ledger import Ledger
+from store.statements import select
 
 LOCK_MILLISECONDS = 500
 """How long the switch waits for readers before it lets those behind it go first; less than the deadlock time-out, so
 that it gives way and not they."""
 PAUSE_SECONDS = 0.5
-
-Kinds = Sequence[type[Projection]]
 
 
 def switch(ledger: Ledger, beside: Ledger, kinds: Kinds, waiting: Callable[[], None]) -> None:
@@ -83,7 +83,7 @@ def _take_over(ledger: Ledger, connection: Connection, beside: Ledger, source: s
     """In one transaction: nobody follows the log with the old tables, the new ones catch up, and they change places."""
     own, former, names = ledger.settings.ledger, former_of(ledger), [kind.name for kind in kinds]
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_MILLISECONDS)))
-    live = connection.execute(SQL["lock_live"], (names,)).fetchall()
+    live = select(connection, READ_MODELS["lock_positions"], (names,))
     furthest = max(position for position in (*(at for _, _, at in live), *(at for _, at in positions(beside).values())))
     follow(beside, names, min(furthest, ledger.position()))  # live ones beyond the end of the log were tampered with
     tables = {table for (table,) in connection.execute(SQL["tables_in"], (own,)).fetchall()}

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -23,6 +23,7 @@ from domain.pid import mint
 from store.embedded import Account, EmbeddedServer, Layout
 from store.ledger import Ledger
 from store.settings import Settings
+from tests.processes import is_alive, wait_until
 from tests.store.ledger_building import created, grow, pid
 
 IDLE = 0.2
@@ -37,19 +38,6 @@ def started_at(conninfo: str) -> Any:
     """Tells one run of a server from another."""
     with psycopg.connect(conninfo) as connection:
         return connection.execute("SELECT pg_postmaster_start_time()").fetchone()
-
-
-def is_alive(process: int) -> bool:
-    with suppress(FileNotFoundError):
-        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
-    return False
-
-
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def postmaster(home: Path) -> int:

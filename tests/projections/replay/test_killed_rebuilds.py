@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from store.embedded import EmbeddedServer
 from store.ledger import Ledger
 from store.settings import Settings
 from tests.conftest import ROOT
+from tests.processes import is_alive, wait_until
 from tests.projections.replay.rebuilding import Rows, fill, rows_of, schemas_of
 
 SEED = int(os.environ.get("PROVENARIUM_KILL_SEED", "20261127"))
@@ -72,19 +73,6 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
     return found
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
-def is_alive(process: int) -> bool:
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
 @pytest.fixture
 def filled(ledger: Ledger) -> Ledger:
     """1,500 events, and projections that are up to date."""
@@ -115,7 +103,7 @@ def test_a_killed_coordinator_leaves_no_worker_and_the_next_goes_on(filled: Ledg
         found = status.newest(filled)
         assert found is not None
         begun.add(found.id)
-    wait_for(lambda: not any(map(is_alive, left)), "workers end when they notice that they are alone")
+    wait_until(lambda: not any(map(is_alive, left)), "workers end when they notice that they are alone", PATIENCE)
     assert finish(filled.settings) == 1500
     assert rows_of(filled) == before
     last = status.newest(filled)
@@ -126,10 +114,14 @@ def test_a_killed_coordinator_leaves_no_worker_and_the_next_goes_on(filled: Ledg
 
 def test_killed_workers_are_replaced(filled: Ledger, before: Rows) -> None:
     running = start(filled.settings)
-    wait_for(lambda: len(workers_of(running)) == 2, "two workers start")
+    wait_until(lambda: len(workers_of(running)) == 2, "two workers start", PATIENCE)
     killed = workers_of(running)
     os.kill(killed[0], signal.SIGKILL)
-    wait_for(lambda: set(workers_of(running)) - set(killed) or running.poll() is not None, "another takes its place")
+    wait_until(
+        lambda: set(workers_of(running)) - set(killed) or running.poll() is not None,
+        "another takes its place",
+        PATIENCE,
+    )
     out, err = running.communicate(timeout=120)
     assert running.returncode == 0, err.decode()
     assert orjson.loads(out)["events"] == 1500
@@ -186,11 +178,11 @@ def test_a_killed_postgresql_leaves_what_was_done(own_server: tuple[Ledger, Embe
 
 
 def _wait_for_new_tables(ledger: Ledger, running: subprocess.Popen[bytes]) -> None:
-    wait_for(lambda: "__next" in schemas_of(ledger) or running.poll() is not None, "new tables are made")
+    wait_until(lambda: "__next" in schemas_of(ledger) or running.poll() is not None, "new tables are made", PATIENCE)
 
 
 def _kill_postgresql(server: EmbeddedServer) -> None:
     postmaster = server.layout.postmaster_pid()
     assert postmaster is not None
     os.kill(postmaster, signal.SIGKILL)
-    wait_for(lambda: not is_alive(postmaster), "the server is gone")
+    wait_until(lambda: not is_alive(postmaster), "the server is gone", PATIENCE)
