@@ -14,12 +14,21 @@ from audit.static_log import StaticLog
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.note import Note, to_base64
 from audit.tlog.signing import signing
+from audit.tree import require_tree_of_log, size_problems
 from domain.errors import IntegrityFailure, NotFound, RefusedInput, UnsafeKeys
 from domain.events import DigitalObjectEvent
 from projections.engine import catch_up
 from projections.ledger.entries import entry_of, leaf_of
-from projections.ledger.entry_bundles import bundles_of, pack
-from projections.ledger.merkle import consistency_proof, inclusion_proof, root_at, verify_inclusion
+from projections.ledger.entry_bundles import Bundle, bundles_of, pack
+from projections.ledger.merkle import (
+    HASH_SIZE,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    root_at,
+    verify_consistency,
+    verify_inclusion,
+)
 from projections.ledger.tile_reader import TileReader
 from projections.ledger.tiles import tiles_of
 from projections.ledger.tree import SQL, tree_of
@@ -28,17 +37,25 @@ from store.ledger import Ledger
 Progress = Callable[[int, int | None], None]
 
 
-def sign_checkpoint(ledger: Ledger, keys: Path, passphrase: str | None = None) -> Note:
+def sign_checkpoint(
+    ledger: Ledger,
+    keys: Path,
+    passphrase: str | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> Note:
     """Sign the ledger as it is now, and keep the note in the database and beside the keys.
 
-    Raises :class:`UnsafeKeys` for the key folder, and :class:`IntegrityFailure` when the ledger does not continue
-    what was signed before; then nothing is signed.
+    What is signed are the events, not what was made of them: every leaf since the checkpoint signed last is
+    computed anew. Raises :class:`UnsafeKeys` for the key folder, and :class:`IntegrityFailure` when the ledger does
+    not continue what was signed before or its tree is not that of its events; then nothing is signed.
     """
     if not keys.exists():
         raise UnsafeKeys(f"there are no keys in {keys}; make them with 'provenarium ledger key generate NAME'")
     with signing(keys, passphrase) as signer:
         catch_up(ledger)
+        seen = signer.last_seen()
         with _reading(ledger) as (connection, tree):
+            require_tree_of_log(ledger, connection, tree, seen.checkpoint.size if seen else 0, progress)
             note = signer.sign(tree.size, tree.hash_at)
             checkpoint = Checkpoint.parse(note.text)
         with ledger.connection() as connection:
@@ -79,13 +96,12 @@ def prove_inclusion(ledger: Ledger, pid: str, version: int, note: bytes | None =
     return "".join(f"{line}\n" for line in [*lines, ""]) + note.decode()
 
 
-def prove_consistency(ledger: Ledger, old: bytes, note: bytes | None = None) -> str:
-    """The proof that the ledger of a newer checkpoint continues that of an older one.
+def prove_consistency(ledger: Ledger, before: Checkpoint, note: bytes | None = None) -> str:
+    """The proof that the ledger of a newer checkpoint continues that of an older one, whose signature was checked.
 
     In the form in which C2SP tlog-witness takes it: ``old SIZE``, the proof, the newer checkpoint, which is ``note``
     or the newest in the database. Raises :class:`IntegrityFailure` when it does not continue it.
     """
-    before = Checkpoint.parse(Note.parse(old).text)
     with _reading(ledger) as (connection, tree):
         note = note or newest_checkpoint(connection)
         if note is None:
@@ -102,6 +118,8 @@ def prove_consistency(ledger: Ledger, old: bytes, note: bytes | None = None) -> 
                 f"the ledger does not continue the checkpoint of {before.size} entries: one of them was altered since"
             )
         proof = consistency_proof(before.size, checkpoint.size, tree.hash_at) if before.size else []
+        if before.size:
+            verify_consistency(before.size, before.root, checkpoint.size, checkpoint.root, proof)
     lines = [f"old {before.size}", *map(to_base64, proof), ""]
     return "".join(f"{line}\n" for line in lines) + note.decode()
 
@@ -113,13 +131,16 @@ def write_tiles(
 
     Only what the folder lacks is written, the checkpoint last, so that it never promises what is not there. Returns
     ``size``, ``since`` (the size it had) and ``files``. Raises :class:`IntegrityFailure` when the copy is of another
-    log or of one that this does not continue, and :class:`RefusedInput` when it cannot be written.
+    log or of one that this does not continue, or when an event to be written is not the one that was signed, and
+    :class:`RefusedInput` when it cannot be written.
     """
     checkpoint = Checkpoint.parse(Note.parse(note).text)
     copy = StaticLog(folder)
     since = copy.checkpoint()
-    with _reading(ledger) as (_, tree):
+    with _reading(ledger) as (connection, tree):
         _require_size(tree, checkpoint)
+        for where, what in size_problems(connection):
+            raise IntegrityFailure(f"{where} {what}; no copy of it was made")
         if since is not None and (since.origin != checkpoint.origin or since.size > checkpoint.size):
             raise IntegrityFailure(
                 f"{folder} is a copy of {since.origin} with {since.size} entries; choose another folder"
@@ -129,12 +150,10 @@ def write_tiles(
         before = since.size if since else 0
         files = 0
         for tile in tiles_of(checkpoint.size, before):
-            copy.write(tile.path, tree.tile(tile.level, tile.index)[: 32 * tile.width])
+            copy.write(tile.path, tree.tile(tile.level, tile.index)[: HASH_SIZE * tile.width])
             files += 1
         for bundle in bundles_of(checkpoint.size, before):
-            first = bundle.entries[0]
-            events = ledger.recorder.select_range(first, first + bundle.width, bundle.width)
-            copy.write(bundle.path, pack(entry_of(ledger.mapper.to_domain_event(event)) for event in events))
+            copy.write(bundle.path, pack(_entries(ledger, connection, tree, bundle)))
             files += 1
             progress(bundle.entries[-1] + 1, checkpoint.size)
     copy.write("checkpoint", note)
@@ -146,6 +165,25 @@ def _event(ledger: Ledger, pid: str, version: int) -> DigitalObjectEvent:
     if not 1 <= version <= len(events):
         raise NotFound(f"{pid} has no version {version}; its last is {len(events)}")
     return events[version - 1]
+
+
+def _entries(ledger: Ledger, connection: Connection[Any], tree: TileReader, bundle: Bundle) -> list[bytes]:
+    """The entries of a bundle, made of the events and compared with the leaves that the tree has for them."""
+    found: list[bytes] = []
+    while len(found) < bundle.width:
+        after = bundle.entries[len(found)]
+        events = ledger.recorder.select_range(after, bundle.entries[-1] + 1, bundle.width, connection=connection)
+        for index, event in enumerate(events, after):
+            entry = entry_of(ledger.mapper.to_domain_event(event))
+            if event.position != index + 1 or leaf_hash(entry) != tree.hash_at(0, index):
+                raise IntegrityFailure(
+                    f"{event.originator_id}/{event.originator_version} is not the entry {index + 1} that was signed; "
+                    "'provenarium verify' tells what was altered"
+                )
+            found.append(entry)
+        if not events:
+            raise IntegrityFailure(f"entry {after + 1} of the ledger is missing from the log; see 'provenarium verify'")
+    return found
 
 
 def _require_size(tree: TileReader, checkpoint: Checkpoint) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -11,13 +11,20 @@ from psycopg.rows import tuple_row
 from audit.findings import Finding
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.note import Note
-from domain.errors import InvalidNote, ProvenariumError
+from domain.errors import IntegrityFailure, InvalidNote, ProvenariumError
 from domain.events import DigitalObjectEvent
 from projections.ledger.entries import leaf_of
 from projections.ledger.merkle import HASH_SIZE, root_at
+from projections.ledger.tile_reader import TileReader
 from projections.ledger.tiles import TILE_BYTES, complete_root
-from projections.ledger.tree import SQL, size_of, tree_of
+from projections.ledger.tree import SQL, LedgerTree, size_of, tree_of
+from store import statements
+from store.ledger import Ledger
 from store.statements import select
+
+VERIFY = statements.load("audit", "verify.sql")
+LEAVES = 1000
+"""Events that are read at once to be compared with their leaves."""
 
 
 def leaves_at(connection: Connection[Any], positions: Sequence[int]) -> dict[int, bytes]:
@@ -33,8 +40,53 @@ def leaf_problems(events: Iterable[DigitalObjectEvent], leaves: Mapping[int, byt
             yield where, f"is not the entry {event.position} of the ledger's tree"
 
 
+def require_tree_of_log(
+    ledger: Ledger,
+    connection: Connection[Any],
+    tree: TileReader,
+    after: int = 0,
+    progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+) -> None:
+    """Make sure that the tree is that of the log: as many leaves as events, from position ``after`` on theirs.
+
+    Raises :class:`IntegrityFailure` naming the first event or leaf that is not. Leaves up to ``after`` are not
+    compared: they are to be those of a root that was signed.
+    """
+    for where, what in size_problems(connection):
+        raise _altered(where, what)
+    at = min(after, tree.size)
+    while at < tree.size:
+        events = ledger.recorder.select_range(at, tree.size, LEAVES, connection=connection)
+        leaves = leaves_at(connection, [event.position for event in events])
+        for expected, event in enumerate(events, at + 1):
+            if event.position != expected:
+                raise _altered(f"entry {expected} of the ledger's tree", "is no event of the log")
+            for where, what in leaf_problems([ledger.mapper.to_domain_event(event)], leaves):
+                raise _altered(where, what)
+        if not events:
+            raise _altered(f"entry {at + 1} of the ledger's tree", "is no event of the log")
+        at += len(events)
+        progress(at, tree.size)
+
+
+def size_problems(connection: Connection[Any]) -> Iterator[Finding]:
+    """A tree of another size than the events it was made of, or than the log."""
+    size, followed, (told, last) = size_of(connection), reached(connection), select(connection, VERIFY["head"])[0]
+    if size != followed:
+        yield "ledger_tiles", f"hold {size} leaves, but the ledger's tree was made of {followed} events"
+    if size > min(told, last):
+        yield "ledger_tiles", f"hold {size} leaves, but the log ends at position {min(told, last)}: its end is missing"
+
+
+def reached(connection: Connection[Any]) -> int:
+    """How many events the tree was made of, as its projection says."""
+    positions: dict[str, int] = dict(select(connection, VERIFY["projections"]))
+    return positions.get(LedgerTree.name, 0)
+
+
 def tile_problems(connection: Connection[Any]) -> Iterator[Finding]:
     """Tiles that do not hold the roots of the full tiles below them, one hash for each and no other."""
+    yield from size_problems(connection)
     level, wanted = 0, size_of(connection)
     while wanted:
         roots = bytearray()
@@ -85,6 +137,10 @@ def checkpoint_problems(
             continue
         if was != root:
             yield where, f"has another root than the first {size} entries of the ledger: one of them was altered"
+
+
+def _altered(where: str, what: str) -> IntegrityFailure:
+    return IntegrityFailure(f"{where} {what}; 'provenarium verify' tells what was altered")
 
 
 def _streamed(connection: Connection[Any], level: int) -> Iterator[tuple[int, bytes]]:

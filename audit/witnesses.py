@@ -10,7 +10,7 @@ from audit.tlog.checkpoint import Checkpoint, open_checkpoint
 from audit.tlog.keys import public
 from audit.tlog.last_seen import last_seen
 from audit.tlog.note import VerifierKey
-from domain.errors import RefusedInput
+from domain.errors import InvalidNote, InvalidSignature, RefusedInput
 
 
 def witnesses(
@@ -27,14 +27,26 @@ def witnesses(
         if seen is not None:
             found.append((f"the checkpoint of {seen.checkpoint.size} entries signed last (in {keys})", seen.checkpoint))
     if file is not None:
-        allowed = allowed_keys(keys, file, trusted)
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise RefusedInput(f"cannot read {file}: {error.strerror}") from None
-        checkpoint = open_checkpoint(data, allowed)
+        checkpoint = signed_checkpoint(keys, file, trusted)
         found.append((f"the checkpoint of {checkpoint.size} entries in {file}", checkpoint))
     return found
+
+
+def signed_checkpoint(keys: Path, file: Path, trusted: Sequence[str] | None = None) -> Checkpoint:
+    """The checkpoint in a file, signed by a key of ``trusted`` (vkeys) or else of the key folder.
+
+    Raises :class:`RefusedInput` when it cannot be read, :class:`InvalidNote` or :class:`InvalidSignature`, naming the
+    file, for one not to be trusted.
+    """
+    allowed = allowed_keys(keys, file, trusted)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise RefusedInput(f"cannot read {file}: {error.strerror}") from None
+    try:
+        return open_checkpoint(data, allowed)
+    except (InvalidNote, InvalidSignature) as error:
+        raise type(error)(f"{file}: {error}") from None
 
 
 def log_copy(keys: Path, folder: Path, trusted: Sequence[str] | None = None) -> LogCopy:
@@ -48,7 +60,7 @@ def log_copy(keys: Path, folder: Path, trusted: Sequence[str] | None = None) -> 
 def allowed_keys(keys: Path, signed: Path, trusted: Sequence[str] | None) -> list[VerifierKey]:
     """The keys that may have signed something from outside; raises :class:`RefusedInput` when none is known."""
     if trusted:
-        return [VerifierKey.parse(text) for text in trusted]
+        return [VerifierKey.parse(text) for given in trusted for text in given.split()]
     if not keys.exists():
         raise RefusedInput(f"give the public key that signed {signed} with --key, as 'ledger key export' prints it")
     return [published.key for published in public(keys)]

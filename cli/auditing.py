@@ -71,7 +71,8 @@ def bundle(
     with opened() as ledger:
         settings = ledger.settings
         caught_up(ledger, out)
-        note = bytes(sign_checkpoint(ledger, settings.keys, settings.key_passphrase))
+        with out.progress("checkpoint", "entries") as tick:
+            note = bytes(sign_checkpoint(ledger, settings.keys, settings.key_passphrase, tick))
         known = [published.key for published in keys.public(settings.keys)]
         scope = _scope(ledger, pids or [], source, run, since)
         try:

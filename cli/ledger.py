@@ -19,6 +19,10 @@ app.add_typer(ledger_commands, name="ledger")
 key_commands = typer.Typer(no_args_is_help=True, help="The keys that sign checkpoints.")
 ledger_commands.add_typer(key_commands, name="key")
 
+KeyOption = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="Public key (vkey) that signed the older one; default: those in the key folder."),
+]
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", help="File of the signed checkpoint to use; default: the newest.")
 ]
@@ -58,12 +62,15 @@ def rotate(as_json: JsonOption = False) -> None:
 
 
 @key_commands.command()
-def export(as_json: JsonOption = False) -> None:
-    """Print every public key of the log, oldest first, with the time it signed."""
+def export(
+    present: Annotated[bool, typer.Option("--present", help="Only the key that signs now.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print every public key of the log, oldest first, with the time it signed; the last one signs now."""
     from audit.tlog import keys
 
     out = output(as_json)
-    published = keys.public(Settings.from_environment().keys)
+    published = keys.public(Settings.from_environment().keys)[-1 if present else 0 :]
     if out.as_json:
         out.lines(
             {"vkey": str(each.key), "since": to_text(each.since), "until": to_text(each.until) if each.until else None}
@@ -86,8 +93,8 @@ def checkpoint(
     from audit.tlog.checkpoint import Checkpoint
 
     out = output(as_json)
-    with opened() as ledger:
-        note = sign_checkpoint(ledger, ledger.settings.keys, ledger.settings.key_passphrase)
+    with opened() as ledger, out.progress("checkpoint", "entries") as tick:
+        note = sign_checkpoint(ledger, ledger.settings.keys, ledger.settings.key_passphrase, tick)
     if file is not None:
         _write(file, bytes(note))
     if out.as_json:
@@ -122,14 +129,16 @@ def prove(
 def consistency(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="File of the older checkpoint.")],
     checkpoint_file: CheckpointOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the proof that the ledger only grew since an older checkpoint, as C2SP tlog-witness takes it."""
     from audit.publishing import prove_consistency
+    from audit.witnesses import signed_checkpoint
 
     out = output(as_json)
-    before = bytes_of(old)
     with opened() as ledger:
+        before = signed_checkpoint(ledger.settings.keys, old, key)
         proof = prove_consistency(ledger, before, _read(checkpoint_file))
     if out.as_json:
         out.value({"proof": proof})
@@ -150,7 +159,7 @@ def tiles(
     note = _read(checkpoint_file)
     with opened() as ledger, out.progress("tiles", "entries") as tick:
         if note is None:
-            note = bytes(sign_checkpoint(ledger, ledger.settings.keys, ledger.settings.key_passphrase))
+            note = bytes(sign_checkpoint(ledger, ledger.settings.keys, ledger.settings.key_passphrase, tick))
         result = write_tiles(ledger, folder, note, tick)
     if out.as_json:
         out.value({**result, "folder": str(folder)})

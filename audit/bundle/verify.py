@@ -14,6 +14,11 @@ It reads every file once, in constant memory but for about 70 bytes an event.
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    del sys.path[0]  # the folder of this file: what lies beside it must not stand in for a module of the library
+
 import argparse
 import array
 import base64
@@ -24,7 +29,6 @@ import json
 import re
 import stat
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -70,10 +74,13 @@ class Json:
     beyond U+FFFF; ``odd`` says that such a number was met since it was last set to False.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refuse_doubles: bool = False) -> None:
         self.odd = False
         self._read = json.JSONDecoder(
-            parse_int=self._integer, parse_float=self._float, parse_constant=self._constant, strict=True
+            object_pairs_hook=once if refuse_doubles else None,
+            parse_int=self._integer,
+            parse_float=self._float,
+            parse_constant=self._constant,
         ).raw_decode
         self._write = fast_writer()
 
@@ -125,6 +132,15 @@ class Json:
     @staticmethod
     def _constant(name: str) -> NoReturn:
         raise Fault("holds %s, which is no JSON" % name)
+
+
+def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object none of whose members is there twice."""
+    value = dict(members)
+    if len(value) < len(members):
+        names = [name for name, _ in members]
+        raise Fault("has the member %s twice" % shown(next(name for name in names if names.count(name) > 1)))
+    return value
 
 
 def fast_writer() -> Callable[[Any], str]:
@@ -664,6 +680,7 @@ class Files:
             return
         try:
             self._zip = zipfile.ZipFile(path)
+            _require_only_zip(self._path, self._zip)
             for info in self._zip.infolist():
                 self._note(info.filename, info.compress_size, known)
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -707,6 +724,16 @@ class Files:
             stream.close()
         if self._zip is not None:
             self._zip.close()
+
+
+def _require_only_zip(path: Path, archive: zipfile.ZipFile) -> None:
+    """Nothing stands before the archive or after its end, where other programs might find another one."""
+    begins = min((info.header_offset for info in archive.infolist()), default=0)
+    with path.open("rb") as stream:
+        stream.seek(-min(22, path.stat().st_size), 2)
+        end = stream.read()
+    if begins or end[:4] != b"PK\x05\x06" or archive.comment:
+        raise Fault("%s has something before or after the archive, or a comment: no bundle has" % shown(path))
 
 
 # -- The checks -----------------------------------------------------------------------------------
@@ -989,7 +1016,7 @@ class Audit:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            value = Json().read(self._small(name).decode().strip())
+            value = Json(refuse_doubles=True).read(self._small(name).decode().strip())
         except UnicodeDecodeError:
             raise Fault("%s is not UTF-8" % name) from None
         except Fault as fault:
@@ -1014,7 +1041,7 @@ class Audit:
         except Fault as fault:
             raise Fault("keys.json: %s" % fault) from None
         self.checkpoint = Checkpoint(self._small("checkpoint"), "checkpoint")
-        self.signers = self.checkpoint.signed_by(self._given or self.keys)
+        self.signers = self._present_signer()
         self.holds.append(
             "The checkpoint of %s (%d entries, root %s) is signed by the key %s."
             % (
@@ -1031,6 +1058,20 @@ class Audit:
             self._kept.signed_by(self._given + self.keys)
         if (self.about.get("origin"), self.about.get("size")) != (self.checkpoint.origin, self.checkpoint.size):
             raise Fault("bundle.json speaks of another ledger or size than the checkpoint")
+
+    def _present_signer(self) -> list[Key]:
+        """Who signed the checkpoint: the present key, the last one. A former one no longer speaks for the ledger."""
+        *former, present = self._given or self.keys
+        try:
+            return self.checkpoint.signed_by([present])
+        except Fault:
+            for key in self.checkpoint.signed_by([*former, present]):
+                raise Fault(
+                    "the checkpoint is signed by %s, a key that %s (%s) has replaced. Whoever has a former key could "
+                    "have made this bundle after that. If the bundle is older than the new key, give the former key "
+                    "alone with --key" % (key.id.hex(), shown(present.name), present.id.hex())
+                ) from None
+            raise
 
     def _events(self, tick: Callable[[int], None]) -> None:
         objects = Objects(self._files, self.checkpoint.size, self.faults, tick)
@@ -1055,8 +1096,9 @@ class Audit:
         )
         self.holds.append(
             "The last version of each object is the document in documents.jsonl."
-            if objects.with_documents
-            else "The last version of each object has the digest in documents.jsonl."
+            if objects.with_documents == objects.objects
+            else "The last version of each object has the digest in documents.jsonl; of %d of %d the document is there "
+            "too, and is that one." % (objects.with_documents, objects.objects)
         )
         member = self._files.open("inclusion.proof")
         root, disorder = objects.tree(self._proof(member), self._kept.size if self._kept else None)
@@ -1220,7 +1262,7 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.flush()
 
     try:
-        keys = [Key(text) for text in options.key]
+        keys = [Key(text) for given in options.key for text in given.split()]
         old = _old_checkpoint(options.checkpoint)
         files = Files(options.bundle)
         try:
@@ -1255,7 +1297,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     here = str(Path(__file__).resolve().parent)
     parser.add_argument("bundle", nargs="?", default=here, help="the zip, or the unpacked folder; default: this folder")
     parser.add_argument(
-        "--key", action="append", default=[], metavar="VKEY", help="the museum's key, from another source"
+        "--key",
+        action="append",
+        default=[],
+        metavar="VKEY",
+        help="the museum's key, from another source; if there are several, the present one last",
     )
     parser.add_argument("--checkpoint", metavar="OLD", help="a checkpoint that you kept from an earlier audit")
     parser.add_argument("--digest", metavar="SHA256", help="the bundle's digest, from another source")

@@ -22,8 +22,9 @@ from audit.bundle.scope import Scope
 from audit.bundle.summary import Summary
 from audit.tlog.checkpoint import Checkpoint, open_checkpoint
 from audit.tlog.note import VerifierKey, to_base64
+from audit.tree import size_problems
 from domain.canonical import digest
-from domain.errors import IntegrityFailure, NotFound, RefusedInput
+from domain.errors import IntegrityFailure, InvalidNote, InvalidSignature, NotFound, RefusedInput
 from domain.events import DigitalObjectEvent
 from domain.times import now, to_text
 from projections.ledger.merkle import consistency_proof, root_at
@@ -77,6 +78,8 @@ def write_bundle(
     checkpoint = open_checkpoint(note, keys)
     with ledger.connection() as connection:
         tree = tree_of(connection)
+        for where, what in size_problems(connection):
+            raise IntegrityFailure(f"{where} {what}; 'provenarium verify' tells what was altered")
         _require_root(tree, checkpoint, "the checkpoint")
         proof = None if since_checkpoint is None else _continuation(tree, since_checkpoint, keys, checkpoint)
         total = sum(versions for _, versions in scope.objects(ledger, checkpoint.size))
@@ -91,6 +94,11 @@ def write_bundle(
             writer.documents(digests_only)
             writer.prov()
             archive.add("inclusion.proof", _base64(writer.inclusion(tree)))
+            if scope.kind == "all" and writer.summary.events != checkpoint.size:
+                raise IntegrityFailure(
+                    f"the log has {writer.summary.events} events of the {checkpoint.size} of the checkpoint; "
+                    "'provenarium verify' tells what is missing"
+                )
             found = writer.close(keys)
         progress(PASSES * total, PASSES * total)
     return Bundle(path, writer.summary.objects, writer.summary.events, checkpoint, found)
@@ -222,7 +230,10 @@ class _Writer:
 
 def _continuation(tree: TileReader, since: bytes, keys: Sequence[VerifierKey], checkpoint: Checkpoint) -> list[bytes]:
     """The proof that the ledger continues an auditor's checkpoint."""
-    old = open_checkpoint(since, keys, checkpoint.origin)
+    try:
+        old = open_checkpoint(since, keys, checkpoint.origin)
+    except (InvalidNote, InvalidSignature) as error:
+        raise type(error)(f"the auditor's checkpoint is not to be used: {error}") from None
     if old.size > checkpoint.size:
         raise IntegrityFailure(
             f"the auditor's checkpoint is of {old.size} entries, but this one is of {checkpoint.size}: "

@@ -19,8 +19,9 @@ ReadTile = Callable[[Tile], bytes]
 class TileReader:
     """The hashes of a tree of a certain size, from tiles.
 
-    ``hash_at`` is a source of hashes for ``projections.ledger.merkle``. Tiles are believed: whoever verifies a
-    proof made of them against a signed root finds out whether they were true.
+    ``hash_at`` is a source of hashes for ``projections.ledger.merkle``. A tile is believed when the tile above it has
+    its root; those at the right edge, which have none above, make the root of the tree: whoever compares that with a
+    signed one knows that every hash read was signed.
     """
 
     def __init__(self, size: int, read_tile: ReadTile, cached_tiles: int = CACHED_TILES) -> None:
@@ -31,8 +32,8 @@ class TileReader:
     def hash_at(self, level: int, index: int) -> bytes:
         """The root of the complete subtree ``index`` of 2^level leaves.
 
-        Raises :class:`RefusedInput` when it does not lie inside the tree, and
-        :class:`IntegrityFailure` when its tile is too short.
+        Raises :class:`RefusedInput` when it does not lie inside the tree, and :class:`IntegrityFailure` when its
+        tile is too short or has another root than the tile above it says.
         """
         if level < 0 or index < 0 or (index + 1) << level > self.size:
             raise RefusedInput(f"a tree of {self.size} leaves has no complete subtree {index} at level {level}")
@@ -54,21 +55,31 @@ class TileReader:
         """The right edge of the tree, as partial tiles; to append to it."""
         levels = -(-self.size.bit_length() // HEIGHT)
         partial = [
-            self.tile(level, self.size >> HEIGHT * (level + 1)) if partial_width(level, self.size) else b""
+            self._read(tile_of(level, self.size >> HEIGHT * (level + 1), self.size))
+            if partial_width(level, self.size)
+            else b""
             for level in range(levels)
         ]
         return Edge(self.size, tuple(partial))
 
     def tile(self, level: int, index: int) -> bytes:
-        """A tile's hashes, cut to the width it has in a tree of this size."""
+        """A tile's hashes, cut to the width it has in a tree of this size; raises as :meth:`hash_at` does."""
+        return self._interior(level, index)[0]
+
+    def _levels_of(self, level: int, index: int) -> list[bytes]:
         tile = tile_of(level, index, self.size)
+        levels = [self._read(tile)]
+        for _ in range(1, HEIGHT):
+            levels.append(parents(levels[-1]))
+        if tile.width == WIDTH:
+            number, offset = divmod(index, WIDTH)
+            above = self.tile(level + 1, number)
+            if parents(levels[-1]) != above[offset * HASH_SIZE : (offset + 1) * HASH_SIZE]:
+                raise IntegrityFailure(f"{tile.path} has another root than the tile above it says")
+        return levels
+
+    def _read(self, tile: Tile) -> bytes:
         hashes = self._read_tile(tile)
         if len(hashes) < tile.width * HASH_SIZE or len(hashes) % HASH_SIZE or len(hashes) > WIDTH * HASH_SIZE:
             raise IntegrityFailure(f"{tile.path} has {len(hashes)} bytes instead of {tile.width * HASH_SIZE}")
         return hashes[: tile.width * HASH_SIZE]
-
-    def _levels_of(self, level: int, index: int) -> list[bytes]:
-        levels = [self.tile(level, index)]
-        for _ in range(1, HEIGHT):
-            levels.append(parents(levels[-1]))
-        return levels

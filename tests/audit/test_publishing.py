@@ -9,13 +9,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from audit import self_check
+from audit.bundle.scope import everything, of_objects
+from audit.bundle.write import write_bundle
 from audit.publishing import prove_consistency, prove_inclusion, sign_checkpoint, write_tiles
 from audit.static_log import StaticLog
 from audit.tlog import keys
 from audit.tlog.checkpoint import Checkpoint, open_checkpoint
+from audit.tlog.last_seen import last_seen
 from audit.tlog.note import Note
+from audit.verify import verify
 from domain.errors import IntegrityFailure, NotFound, RefusedInput, UnsafeKeys
-from projections.engine import rebuild
+from projections.engine import catch_up, rebuild
 from projections.ledger.entry_bundles import Bundle, unpack
 from projections.ledger.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
 from projections.ledger.tiles import tiles_of
@@ -101,15 +106,15 @@ def test_a_proof_of_consistency_is_what_witnesses_take(ledger: Ledger, folder: P
     old = sign_checkpoint(ledger, folder)
     ledger.append([created(pid(number)) for number in range(300, 777)])
     sign_checkpoint(ledger, folder)
-    head, note = prove_consistency(ledger, bytes(old)).split("\n\n", 1)
+    head, note = prove_consistency(ledger, Checkpoint.parse(old.text)).split("\n\n", 1)
     first, *proof = head.split("\n")
     new = Checkpoint.parse(Note.parse(note.encode()).text)
     before = Checkpoint.parse(old.text)
     assert (first, new.size) == ("old 300", 777)
     verify_consistency(300, before.root, 777, new.root, hashes(proof))
-    assert prove_consistency(ledger, bytes(empty)).startswith("old 0\n\n")
+    assert prove_consistency(ledger, Checkpoint.parse(empty.text)).startswith("old 0\n\n")
     with pytest.raises(RefusedInput, match="fewer than"):
-        prove_consistency(ledger, note.encode(), bytes(old))
+        prove_consistency(ledger, new, bytes(old))
 
 
 def test_the_static_copy_is_the_log(ledger: Ledger, folder: Path, tmp_path: Path) -> None:
@@ -146,8 +151,8 @@ def test_nothing_is_signed_proved_or_copied_of_a_ledger_that_was_altered(
     ledger: Ledger, folder: Path, tmp_path: Path
 ) -> None:
     ledger.append([created(pid(number)) for number in range(5)])
-    old = bytes(sign_checkpoint(ledger, folder))
-    write_tiles(ledger, tmp_path / "copy", old)
+    before = signed(ledger, folder)
+    write_tiles(ledger, tmp_path / "copy", bytes(sign_checkpoint(ledger, folder)))
     with psycopg.connect(ledger.conninfo, options=f"-c search_path={ledger.settings.ledger}") as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("UPDATE events SET recorded_at = recorded_at - interval '1 year'")
@@ -160,6 +165,82 @@ def test_nothing_is_signed_proved_or_copied_of_a_ledger_that_was_altered(
     keys.generate(tmp_path / "forger", "museum.example/ledger")
     forged = bytes(sign_checkpoint(ledger, tmp_path / "forger"))
     with pytest.raises(IntegrityFailure, match="one of them was altered"):
-        prove_consistency(ledger, old, forged)
+        prove_consistency(ledger, before, forged)
     with pytest.raises(IntegrityFailure, match="does not continue"):
         write_tiles(ledger, tmp_path / "copy", forged)
+
+
+PLANTED = "UPDATE ledger_tiles SET hashes = hashes || sha256('planted') WHERE level = 0"
+ERASED = """
+    DELETE FROM events WHERE notification_id = 9; DELETE FROM versions WHERE position = 9;
+    DELETE FROM objects WHERE pid = 'TEST/000-000-008';
+    UPDATE log_head SET position = 8, recorded_at = (SELECT max(recorded_at) FROM events);
+    UPDATE projections SET position = 8"""
+ALTERED = "UPDATE events SET recorded_at = recorded_at + interval '1 microsecond' WHERE notification_id = 9"
+NOT_THE_LOG = {
+    "leaves planted": (PLANTED, r"ledger_tiles hold 10 leaves, but the ledger's tree was made of 9"),
+    "leaves planted, and the projection said to have made them": (
+        f"{PLANTED}; UPDATE projections SET position = 10 WHERE name = 'ledger'",
+        r"hold 10 leaves, but the log ends at position 9",
+    ),
+    "a leaf planted for an event": (
+        "UPDATE ledger_tiles SET hashes = substring(hashes FROM 1 FOR 256) || sha256('planted') WHERE level = 0",
+        r"000-008/1 is not the entry 9",
+    ),
+    "the end erased, its leaf left": (ERASED, r"hold 9 leaves, but the ledger's tree was made of 8"),
+    "the end erased, but for the leaf and what made it": (
+        ERASED + " WHERE name <> 'ledger'",
+        r"hold 9 leaves, but the log ends at position 8",
+    ),
+    "an event altered": (ALTERED, r"000-008/1 is not the entry 9"),
+    "an event moved away": ("UPDATE events SET notification_id = 4711 WHERE notification_id = 9", "entry 9 of the led"),
+}
+
+
+@pytest.mark.parametrize("name", list(NOT_THE_LOG))
+def test_a_tree_that_is_not_that_of_the_log_is_neither_signed_nor_published(
+    ledger: Ledger, folder: Path, tmp_path: Path, name: str
+) -> None:
+    ledger.append([created(f"TEST/000-000-{number:03}") for number in range(8)])
+    sign_checkpoint(ledger, folder)
+    ledger.append([created("TEST/000-000-008")])
+    catch_up(ledger)
+    keys.generate(tmp_path / "aside", "museum.example/ledger")
+    honest = bytes(sign_checkpoint(ledger, tmp_path / "aside"))
+    statement, expected = NOT_THE_LOG[name]
+    with psycopg.connect(ledger.conninfo, options=f"-c search_path={ledger.settings.ledger}") as connection:
+        connection.execute("SET session_replication_role = replica")
+        for each in statement.split(";"):
+            assert connection.execute(each.encode()).rowcount > 0
+    with pytest.raises(IntegrityFailure, match=expected):
+        sign_checkpoint(ledger, folder)
+    assert last_seen(folder, "museum.example/ledger").checkpoint.size == 8  # type: ignore[union-attr]
+    trusted = [published.key for published in keys.public(tmp_path / "aside")]
+    with pytest.raises(IntegrityFailure):
+        write_tiles(ledger, tmp_path / "copy", honest)
+    assert not (tmp_path / "copy" / "checkpoint").exists()
+    with pytest.raises(IntegrityFailure):
+        write_bundle(ledger, tmp_path / "bundle.zip", everything(), honest, trusted)
+    assert not (tmp_path / "bundle.zip").exists()
+    assert not verify(ledger, outside=[("the one kept", open_checkpoint(honest, trusted))]).ok
+    *_, last = self_check.run(ledger, [("the one kept", open_checkpoint(honest, trusted))])
+    assert last.problems
+
+
+def test_a_tile_with_another_root_than_the_one_above_says_is_not_published(
+    ledger: Ledger, folder: Path, tmp_path: Path
+) -> None:
+    ledger.append([created(pid(number)) for number in range(300)])
+    note = bytes(sign_checkpoint(ledger, folder))
+    trusted = [published.key for published in keys.public(folder)]
+    with psycopg.connect(ledger.conninfo, options=f"-c search_path={ledger.settings.ledger}") as connection:
+        connection.execute(
+            "UPDATE ledger_tiles SET hashes = overlay(hashes PLACING sha256('x') FROM 1) WHERE level = 0 AND index = 0"
+        )
+    for attempt in (
+        lambda: write_tiles(ledger, tmp_path / "copy", note),
+        lambda: prove_inclusion(ledger, pid(5), 1),
+        lambda: write_bundle(ledger, tmp_path / "bundle.zip", of_objects(ledger, [pid(5)]), note, trusted),
+    ):
+        with pytest.raises(IntegrityFailure, match="another root than the tile above it says"):
+            attempt()

@@ -45,7 +45,35 @@ def test_a_ledger_is_signed_proved_and_copied(command: Command, tmp_path: Path) 
     assert "cannot read" in command.refused("verify", "--against", tmp_path / "nowhere")
     command.environment["PROVENARIUM_KEYS"] = str(tmp_path / "none")
     assert "--key" in command.refused("verify", "--checkpoint", tmp_path / "first")
+    assert "--key" in command.refused("ledger", "consistency", tmp_path / "first")
+    assert command("ledger", "consistency", tmp_path / "first", "--key", vkey).out.startswith("old ")
     assert "adds up" in command("verify", "--checkpoint", tmp_path / "first", "--key", vkey).out
+
+
+def test_a_key_is_replaced(command: Command, tmp_path: Path) -> None:
+    former = command("ledger", "key", "generate", NAME, "--json").json["vkey"]
+    command("sync", SAMPLES / "2010", "--source", "famous")
+    command("ledger", "checkpoint", "-o", tmp_path / "first")
+    present = command("ledger", "key", "rotate", "--json").json["vkey"]
+    exported = command("ledger", "key", "export").out
+    assert exported == f"{former}\n{present}\n"
+    assert command("ledger", "key", "export", "--present").out == f"{present}\n"
+    assert "adds up" in command("verify", "--checkpoint", tmp_path / "first", "--key", exported).out
+    assert "no trusted key" in command.refused("verify", "--checkpoint", tmp_path / "first", "--key", present)
+    assert "no trusted key" in command.refused("ledger", "consistency", tmp_path / "first", "--key", present)
+    command("ledger", "checkpoint")
+    assert command("ledger", "consistency", tmp_path / "first").out.startswith("old ")
+
+
+def test_a_forged_checkpoint_accuses_nobody(command: Command, tmp_path: Path) -> None:
+    command("ledger", "key", "generate", NAME)
+    command("sync", SAMPLES / "2010", "--source", "famous")
+    note = command("ledger", "checkpoint").out
+    origin, size, root, *rest = note.split("\n")
+    (tmp_path / "forged").write_text("\n".join([origin, size, root[::-1].lstrip("=") + "=", *rest]))
+    line = command.refused("ledger", "consistency", tmp_path / "forged")
+    assert str(tmp_path / "forged") in line
+    assert "altered" not in line
 
 
 def test_another_ledger_is_not_signed_with_the_same_key(command: Command, conninfo: str, tmp_path: Path) -> None:

@@ -132,6 +132,19 @@ def test_the_verifier_runs_in_an_empty_environment(museum: Museum, whole: Member
             assert "everything that can be checked holds" in done.stdout
 
 
+@pytest.mark.parametrize("python", sorted({_oldest_python(), sys.executable}))
+def test_what_lies_beside_the_verifier_is_not_imported(museum: Museum, tmp_path: Path, python: str) -> None:
+    with zipfile.ZipFile(museum.bundle().path) as archive:
+        archive.extractall(tmp_path / "bundle")
+    for name in ("argparse", "hashlib", "json", "sys", "zipfile", "re", "pathlib", "typing"):
+        (tmp_path / "bundle" / f"{name}.py").write_text("print('RESULT: everything is fine'); raise SystemExit(0)")
+    for command, folder in ((["bundle/verify.py"], tmp_path), (["verify.py"], tmp_path / "bundle")):
+        done = subprocess.run([python, *command], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "HOLDS" in done.stdout
+        assert "no part of the bundle: argparse.py" in done.stdout
+
+
 def test_the_verifier_is_written_for_python_3_9_and_its_standard_library() -> None:
     tree = ast.parse(SOURCE.read_text(), feature_version=(3, 9))
     imported = {

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.bundle import scope, verify
 from audit.bundle.write import MANIFEST
 from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.note import Signer
 from projections.ledger.merkle import leaf_hash, root_of
 from tests.audit.bundle.bundles import (
     Members,
@@ -29,6 +31,7 @@ from tests.audit.bundle.bundles import (
     lines_of,
     members_of,
     pack,
+    signed,
     with_events,
     with_lines,
 )
@@ -445,3 +448,54 @@ def test_a_bundle_with_very_many_faults_is_not_read_to_its_end(museum: Museum, w
     verdict = verdict_of(closed({**whole, "events.jsonl": data}), museum.folder)
     assert "stopped after 20 findings" in verdict.faults
     assert verdict.faults.count("\n") < 40
+
+
+# -- keys -----------------------------------------------------------------------------------------
+
+
+NEXT = Signer(OURS.name, Ed25519PrivateKey.from_private_bytes(b"\x03" * 32))
+"""The key that replaced ours."""
+
+
+def test_a_former_key_no_longer_speaks_for_the_ledger(museum: Museum, whole: Members, tmp_path: Path) -> None:
+    both = f"{OURS.verifier}\n{NEXT.verifier}\n"
+    listed = json.dumps({"keys": [{"vkey": str(OURS.verifier)}, {"vkey": str(NEXT.verifier)}]}).encode()
+    old = verdict_of(closed({**whole, "keys.json": listed}), tmp_path, "--key", both)
+    assert "has replaced" in old.faults
+    assert "has replaced" in verdict_of(closed({**whole, "keys.json": listed}), tmp_path).faults
+    assert verdict_of(closed({**whole, "keys.json": listed}), tmp_path, "--key", OURS.verifier).status == 0
+
+    renewed = {**whole, "keys.json": listed, "checkpoint": signed(museum.ledger, NEXT)}
+    (tmp_path / "kept").write_bytes(whole["checkpoint"])
+    verdict = verdict_of(closed(renewed), tmp_path, "--key", both, "--checkpoint", tmp_path / "kept")
+    assert verdict.status == 0, verdict.text
+    assert verdict_of(closed(renewed), tmp_path, "--key", OURS.verifier, "--key", NEXT.verifier).status == 0
+    assert "signed by none of the keys" in verdict_of(closed(renewed), tmp_path, "--key", OURS.verifier).faults
+
+
+# -- what else a bundle may not be ----------------------------------------------------------------
+
+
+def test_a_member_of_a_description_is_there_once(museum: Museum, whole: Members) -> None:
+    about = whole["bundle.json"].replace(b'"scope": {', b'"scope": {"description": "all there is", ', 1)
+    verdict = verdict_of(closed({**whole, "bundle.json": about}), museum.folder)
+    assert "bundle.json has the member description twice" in verdict.faults
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_an_archive_begins_and_ends_with_itself(museum: Museum, whole: Members, tmp_path: Path, where: str) -> None:
+    path = pack(whole, tmp_path / "bundle.zip")
+    data, other = path.read_bytes(), pack({"letter": b"hello"}, tmp_path / "other.zip").read_bytes()
+    path.write_bytes(b"#!/bin/sh\n" + data if where == "before" else data + b"and more")
+    assert "something before or after the archive" in check(path).faults
+    if where == "before":
+        path.write_bytes(other + data)
+        assert "something before or after the archive" in check(path).faults
+
+
+def test_how_many_last_versions_are_there_as_documents_is_said(museum: Museum, whole: Members) -> None:
+    lines = lines_of(members_of(museum.bundle(digests_only=True).path), "documents.jsonl")
+    lines[0] = lines_of(whole, "documents.jsonl")[0]
+    verdict = verdict_of(closed(with_lines(whole, "documents.jsonl", lines)), museum.folder)
+    assert verdict.status == 0, verdict.text
+    assert f"of 1 of {len(lines)} the document is there too" in verdict.text
