@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 
 from audit.findings import Finding
+from audit.natural_keys import key_in
 from domain.canonical import digest
 from domain.errors import ProvenariumError
 from domain.events import DigitalObjectEvent
 from domain.opends import TOMBSTONE_TERM
+from sources.synchronisation.source_records import SourceRecord
 from store import statements
 from store.ledger import Ledger
 from store.statements import select
@@ -24,19 +28,47 @@ def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterato
     """Everything beside the log that contradicts it; projections must be up to date."""
     for kind, key, pid, owner in select(connection, SQL["keys_that_disagree"]):
         yield f"source_records {kind} {key}", f"is {pid}, but natural_keys says {owner}"
-    for (pid,) in select(connection, SQL["objects_without_key"]):
-        yield f"natural_keys {pid}", "the object came from a source, or is one, but no key leads to it"
     for kind, key, pid in select(connection, SQL["objects_without_statement"]):
         yield f"source_records {kind} {key}", f"what the source said last about {pid} is missing"
+    for kind, key, version, later in select(connection, SQL["statements_outdated"]):
+        yield f"source_records {kind} {key}", f"points to version {version}, but the source made version {later} since"
+    for kind, key, version in select(connection, SQL["statements_of_others"]):
+        yield (
+            f"source_records {kind} {key}",
+            f"points to version {version}, which the source neither made nor agreed to",
+        )
+    yield from _run_problems(connection)
+    yield from _item_problems(connection)
+    yield from _statement_problems(ledger, connection)
+    yield from _previous_problems(ledger, connection)
+
+
+def _run_problems(connection: Connection[Any]) -> Iterator[Finding]:
     for pid, version, run in select(connection, SQL["events_without_run"]):
         yield f"runs {run}", f"is missing, but {pid}/{version} names it as its cause"
+    for run, kind, cause in select(connection, SQL["runs_of_another_kind"]):
+        yield f"runs {run}", f"is of kind {kind}, but its events say that it is a {cause}"
+    for run, comment, reverts in select(connection, SQL["reversals_of_another_run"]):
+        yield f"runs {run}", f"reverts {reverts}, but its events say: {comment}"
+    for (run,) in select(connection, SQL["reversals_of_nothing"]):
+        yield f"runs {run}", "reverts no run of the same source and mapping, or says so although it is no reversal"
+    for run, other in select(connection, SQL["runs_reverted_by_another"]):
+        yield f"runs {run}", f"says it was reverted by {other or 'no run'}; the reversals say otherwise"
+
+
+def _item_problems(connection: Connection[Any]) -> Iterator[Finding]:
     for pid, version, run in select(connection, SQL["events_without_item"]):
         yield f"run_items of {run}", f"do not list {pid}/{version}, which names the run as its cause"
     for run, ordinal, pid, version in select(connection, SQL["items_without_event"]):
         yield f"run_items {run} {ordinal}", f"lists {pid}/{version}, which is no event of this run"
     for run, ordinal, pid, before, after in select(connection, SQL["items_that_leap"]):
         yield f"run_items {run} {ordinal}", f"leads {pid} from version {before or 0} to {after}, not to the next one"
-    yield from _statement_problems(ledger, connection)
+    for run, ordinal, outcome, activity in select(connection, SQL["items_of_another_outcome"]):
+        yield f"run_items {run} {ordinal}", f"says {outcome}, but the event is {activity}"
+    for run, ordinal, kind, key, pid in select(connection, SQL["items_of_another_record"]):
+        yield f"run_items {run} {ordinal}", f"says {kind} {key}, which is not what {pid} is in the source"
+    for run, pid, version, amount in select(connection, SQL["items_doubled"]):
+        yield f"run_items of {run}", f"list {pid}/{version} {amount} times"
 
 
 Told = tuple[str, tuple[str, str, str]]
@@ -66,20 +98,81 @@ def _statement_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator
     after: tuple[Any, ...] = ("", "", "")
     while rows := select(connection, SQL["statements"], (*after, BATCH)):
         after = rows[-1][:3]
-        versions = {pid: version for _, _, _, pid, version, _, _ in rows if version is not None}
+        said = [
+            Statement(f"source_records {kind} {key}", key, pid, version, packed, bytes(expected))
+            for _, kind, key, pid, version, packed, expected in rows
+        ]
+        yield from _untrue(ledger, said)
+
+
+def _previous_problems(ledger: Ledger, connection: Connection[Any]) -> Iterator[Finding]:
+    """What a source had said before a run, which a reversal would put back, must be the document it points to."""
+    after: tuple[Any, ...] = (UUID(int=0), 0)
+    while rows := select(connection, SQL["previous_statements"], (*after, BATCH)):
+        after = rows[-1][:2]
+        said: list[Statement] = []
+        for run, ordinal, kind, key, pid, previous in rows:
+            where = f"run_items {run} {ordinal}, previous"
+            try:
+                before = SourceRecord.from_json(previous)
+            except (ValueError, KeyError, TypeError) as error:
+                yield where, f"is no statement of a source: {error!r}"
+                continue
+            if (before.type, before.key, before.pid) != (kind, key, pid):
+                yield where, f"is of {before.type} {before.key} ({before.pid}), another record than the item"
+            said.append(Statement(where, key, before.pid, before.version, before.document, before.document_digest))
+        yield from _untrue(ledger, said)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a source said of a record: the version that equals it, or the packed document, and its SHA-256."""
+
+    where: str
+    key: str
+    pid: str
+    version: int | None
+    packed: bytes | None
+    digest: bytes
+
+
+def _untrue(ledger: Ledger, said: list[Statement]) -> Iterator[Finding]:
+    """Statements that are not what they point to, or are about another record."""
+    for apart in _one_version_each(said):
+        versions = {each.pid: each.version for each in apart if each.version is not None}
         try:
             states = {state.id: state.document for state in ledger.states(versions)}
         except ProvenariumError as error:
-            yield "source_records", f"name a version that cannot be rebuilt: {error}"
+            if len(apart) > 1:
+                for each in apart:
+                    yield from _untrue(ledger, [each])
+            else:
+                yield apart[0].where, f"points to a version that cannot be rebuilt: {error}"
             continue
-        for _, kind, key, pid, version, packed, expected in rows:
-            where = f"source_records {kind} {key}"
+        for each in apart:
             try:
-                document = states[pid] if version is not None else ledger.mapper.unpack(bytes(packed))
+                document = ledger.mapper.unpack(bytes(each.packed or b"")) if each.version is None else states[each.pid]
             except ProvenariumError as error:
-                yield where, str(error)
+                yield each.where, str(error)
                 continue
             content = {term: value for term, value in document.items() if term != TOMBSTONE_TERM}
-            if digest(content) != bytes(expected).hex():
-                said = f"version {version} of {pid}" if version is not None else "the document kept there"
-                yield where, f"has another digest than {said}"
+            if digest(content) != each.digest.hex():
+                what = "the document kept there" if each.version is None else f"version {each.version} of {each.pid}"
+                yield each.where, f"has another digest than {what}"
+            elif each.version is None and key_in(content) not in (None, each.key):
+                yield each.where, f"is about {key_in(content)}, another record"
+
+
+def _one_version_each(said: list[Statement]) -> Iterator[list[Statement]]:
+    """The statements in groups that name no object at two versions."""
+    groups: list[dict[str, int | None]] = []
+    parted: list[list[Statement]] = []
+    for each in said:
+        for versions, group in zip(groups, parted, strict=True):
+            if each.version is None or versions.setdefault(each.pid, each.version) == each.version:
+                group.append(each)
+                break
+        else:
+            groups.append({each.pid: each.version} if each.version is not None else {})
+            parted.append([each])
+    yield from parted

@@ -5,13 +5,8 @@ SELECT r.type, r.key, r.pid, k.pid
  WHERE k.pid IS DISTINCT FROM r.pid
  LIMIT 100
 
--- name: objects_without_key
-SELECT v.pid
-  FROM versions AS v
-  JOIN objects AS o ON o.pid = v.pid
- WHERE v.version = 1 AND (v.source IS NOT NULL OR o.type IN ('ods:SourceSystem', 'ods:DataMapping'))
-   AND NOT EXISTS (SELECT FROM natural_keys AS k WHERE k.source = coalesce(v.source, '') AND k.pid = v.pid)
- LIMIT 100
+-- name: keys_of
+SELECT pid, source, type, key FROM natural_keys WHERE pid = ANY(%b) ORDER BY pid, source, type, key
 
 -- name: objects_without_statement
 SELECT k.type, k.key, k.pid
@@ -51,6 +46,97 @@ SELECT run, ordinal, pid, version_before, version_after
 
 -- name: runs
 SELECT id::text, source, archive, mapping FROM runs WHERE kind = 'sync' AND id::text = ANY(%b)
+
+-- name: runs_of_another_kind
+SELECT DISTINCT r.id, r.kind, v.cause_kind
+  FROM versions AS v
+  JOIN runs AS r ON r.id::text = v.cause_id
+ WHERE v.cause_kind IN ('run', 'revert') AND (v.cause_kind = 'revert') <> (r.kind = 'revert')
+ LIMIT 100
+
+-- name: reversals_of_another_run
+SELECT DISTINCT r.id, v.comment, r.reverts
+  FROM versions AS v
+  JOIN runs AS r ON r.id::text = v.cause_id
+ WHERE v.cause_kind = 'revert' AND v.comment IS DISTINCT FROM 'reverts run ' || r.reverts
+ LIMIT 100
+
+-- name: reversals_of_nothing
+SELECT r.id
+  FROM runs AS r
+ WHERE (r.kind = 'revert') <> (r.reverts IS NOT NULL)
+    OR (r.kind = 'revert'
+        AND NOT EXISTS (SELECT FROM runs AS target
+                         WHERE target.id = r.reverts AND target.kind = 'sync' AND target.source = r.source
+                           AND target.mapping = r.mapping))
+ LIMIT 100
+
+-- name: runs_reverted_by_another
+SELECT r.id, r.reverted_by
+  FROM runs AS r
+ WHERE CASE WHEN r.reverted_by IS NULL
+            THEN EXISTS (SELECT FROM runs AS reversal
+                          WHERE reversal.reverts = r.id AND reversal.finished_at IS NOT NULL)
+            ELSE NOT EXISTS (SELECT FROM runs AS reversal
+                              WHERE reversal.id = r.reverted_by AND reversal.reverts = r.id
+                                AND reversal.finished_at IS NOT NULL)
+       END
+ LIMIT 100
+
+-- name: items_of_another_outcome
+SELECT i.run, i.ordinal, i.outcome, v.activity_type
+  FROM run_items AS i
+  JOIN runs AS r ON r.id = i.run
+  JOIN versions AS v ON v.pid = i.pid AND v.version = i.version_after
+ WHERE i.outcome <> CASE WHEN r.kind = 'revert' THEN 'reverted'
+                         WHEN v.activity_type = 'ods:Create' THEN 'created'
+                         WHEN v.activity_type = 'ods:Update' THEN 'updated'
+                         WHEN v.activity_type = 'ods:Restore' THEN 'restored'
+                         ELSE 'tombstoned' END
+ LIMIT 100
+
+-- name: items_of_another_record
+SELECT i.run, i.ordinal, i.type, i.key, i.pid
+  FROM run_items AS i
+  JOIN runs AS r ON r.id = i.run
+ WHERE i.pid IS NOT NULL
+   AND NOT EXISTS (SELECT FROM natural_keys AS k
+                    WHERE k.pid = i.pid AND k.source = r.source AND k.type = i.type
+                      AND k.key IS NOT DISTINCT FROM i.key)
+ LIMIT 100
+
+-- name: items_doubled
+SELECT run, pid, version_after, count(*)
+  FROM run_items
+ WHERE version_after IS NOT NULL
+ GROUP BY run, pid, version_after HAVING count(*) > 1
+ LIMIT 100
+
+-- name: statements_outdated
+-- What the source said since makes a version of its own, unless its run was reverted. A tombstone says nothing new.
+SELECT s.type, s.key, s.version, v.version
+  FROM source_records AS s
+  JOIN versions AS v ON v.pid = s.pid AND v.version > s.version
+  JOIN runs AS r ON r.id::text = v.cause_id AND r.source = s.source
+ WHERE v.cause_kind = 'run' AND v.activity_type <> 'ods:Tombstone' AND r.reverted_by IS NULL
+ LIMIT 100
+
+-- name: statements_of_others
+-- A version that curators made is what the source said only when a run found the source to agree with it.
+SELECT s.type, s.key, s.version
+  FROM source_records AS s
+  JOIN versions AS v ON v.pid = s.pid AND v.version = s.version
+ WHERE v.source IS DISTINCT FROM s.source
+   AND NOT EXISTS (SELECT FROM run_items AS i
+                    WHERE i.pid = s.pid AND i.version_before = s.version AND i.outcome = 'agreed')
+ LIMIT 100
+
+-- name: previous_statements
+SELECT i.run, i.ordinal, i.type, coalesce(i.key, ''), i.pid, i.previous
+  FROM run_items AS i
+ WHERE i.previous IS NOT NULL AND (i.run, i.ordinal) > (%b, %b)
+ ORDER BY i.run, i.ordinal
+ LIMIT %b
 
 -- name: statements
 SELECT source, type, key, pid, version, document, document_digest

@@ -1,22 +1,97 @@
-"""Checks that the database still refuses to change the log: its triggers, and what the service role may do."""
+"""Checks that the database still guards the log as the migrations made it: keys, triggers, functions, privileges.
+
+What it enforces on the tables that nothing can be made anew from is compared, word for word, with
+``expected_guards.json``, which a test writes from the migrations. The names of constraints and indexes do not matter.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from audit.findings import Finding
 from store import statements
+from store.migrate import PRIVILEGES
 
 SQL = statements.load("audit", "guards.sql")
+LOG = statements.load("store", "log.sql")
+
+TABLES = (
+    *("agents", "checkpoints", "dictionaries", "events", "log_head", "migrations", "natural_keys", "run_items", "runs"),
+    "source_records",
+)
+FUNCTIONS = ("add_dictionary", "append_events", "refuse_change")
+PARTITION = "events_pNN"
+"""Stands for every partition of the log."""
+
+Inventory = dict[str, list[str]]
+"""What is enforced on each table, one sorted line each; of each function, what it is."""
 
 
-def guard_problems(connection: Connection[Any]) -> Iterator[tuple[str, str]]:
-    """(where, what) for every guard that is missing. The connection acts as the service role."""
+def guard_problems(connection: Connection[Any]) -> Iterator[Finding]:
+    """(where, what) for every guard that is missing, changed or new. The connection acts as the service role."""
+    wanted = expected()
+    found = inventory(connection)
+    for name in sorted({*wanted, *found} - {PARTITION}):
+        yield from _differences(name, found.get(name, []), wanted.get(_general(name), []))
+    partitions = sum(_general(name) == PARTITION for name in found)
+    if partitions != 16:
+        yield "events", f"has {partitions} partitions instead of 16"
+    tables = [*TABLES, *(name for name in found if _general(name) == PARTITION)]
+    rights = [(table, right) for table, allowed in PRIVILEGES.items() for right in allowed]
     with connection.cursor(row_factory=tuple_row) as cursor:
-        for (table,) in cursor.execute(SQL["unguarded"]).fetchall():
-            yield table, "has no working trigger that refuses to change it; make it anew as the migrations do"
-        for table, privileges in cursor.execute(SQL["privileges"]).fetchall():
+        parameters = {
+            "tables": tables,
+            "allowed": [table for table, _ in rights],
+            "privileges": [right for _, right in rights],
+        }
+        for table, privileges in cursor.execute(SQL["privileges"], parameters).fetchall():
             yield table, f"can be written by the service role, which has {privileges} on it; revoke that"
+
+
+def inventory(connection: Connection[Any]) -> Inventory:
+    """What the ledger that the connection sees enforces, without the name of its schema."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        tables = [*TABLES, *(name for (name,) in cursor.execute(LOG["partitions"]).fetchall())]
+        ((schema,),) = cursor.execute(SQL["schema"]).fetchall()
+        rows = cursor.execute(SQL["inventory"], {"tables": tables, "functions": list(FUNCTIONS)}).fetchall()
+    found: Inventory = {}
+    for name, line in rows:
+        told = line.replace(f"{schema}.", "").replace(f"search_path={schema},", "search_path=,")
+        told = re.sub(r"INDEX \S+ ON (?:ONLY )?", "INDEX ON ", told)
+        if _general(name) == PARTITION:
+            told = told.replace(name, PARTITION)
+        found.setdefault(name, []).append(told)
+    return {name: sorted(lines) for name, lines in found.items()}
+
+
+def general(found: Inventory) -> Inventory:
+    """The inventory of a ledger as it should be, with one entry for all partitions."""
+    return {_general(name): lines for name, lines in sorted(found.items())}
+
+
+@cache
+def expected() -> Inventory:
+    """What the migrations make."""
+    read: Inventory = json.loads((resources.files("audit") / "expected_guards.json").read_text(encoding="utf-8"))
+    return read
+
+
+def _differences(name: str, found: list[str], wanted: list[str]) -> Iterator[Finding]:
+    there, should = Counter(found), Counter(wanted)
+    for line in sorted((should - there).elements()):
+        yield name, f"no longer has what the migrations made: {line}"
+    for line in sorted((there - should).elements()):
+        yield name, f"has what no migration made: {line}"
+
+
+def _general(name: str) -> str:
+    return PARTITION if re.fullmatch(r"events_p[0-9]{2}", name) else name

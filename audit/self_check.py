@@ -1,7 +1,8 @@
 """The continuous self-check: verification of the whole ledger in small steps that a server can run beside its work.
 
 A pass verifies the log up to where it ended when the pass began, object by object. Each step is a
-transaction of its own that notes how far it got, so a killed pass goes on where it stopped.
+transaction of its own that notes how far it got, so a killed pass goes on where it stopped. What it notes is sealed
+(:mod:`audit.seal`): a pass that somebody wrote into the database is neither gone on with nor told.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+from psycopg import Connection
 
 from audit.any_time import any_time
 from audit.findings import Problem, Verification
 from audit.log_copy import LogCopy
+from audit.seal import Seal
 from audit.streams import streams, verify_streams
 from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.note import VerifierKey
 from audit.verify import behind, whole_problems
 from audit.whole_log import log_problems
 from domain.errors import Conflict
@@ -68,33 +72,45 @@ class Pass:
 
 
 def last_pass(ledger: Ledger) -> Pass | None:
-    """The newest pass that finished, None before the first."""
+    """The newest pass that finished, None before the first; of those that this installation made."""
+    seal = Seal(ledger.settings.home, ledger.settings.ledger)
     with ledger.connection() as connection:
-        return _pass(select(connection, SQL["newest"]))
+        return _newest(connection, "finished", seal)
 
 
-def run(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]] = (), copy: LogCopy | None = None) -> Iterator[Pass]:
+def run(
+    ledger: Ledger,
+    outside: Sequence[tuple[str, Checkpoint]] = (),
+    copy: LogCopy | None = None,
+    keys: Sequence[VerifierKey] = (),
+) -> Iterator[Pass]:
     """Go on with the pass that is under way, or begin one; yields it after every step, at last finished.
 
     Stop taking from it at any time: the next call goes on. Raises :class:`Conflict` while another process is at it.
     """
+    seal = Seal(ledger.settings.home, ledger.settings.ledger)
     while True:
-        reached = _step(ledger, outside, copy)
+        reached = _step(ledger, seal, outside, copy, keys)
         yield reached
         if reached.finished is not None:
             return
 
 
-def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]], copy: LogCopy | None) -> Pass:
+def _step(
+    ledger: Ledger,
+    seal: Seal,
+    outside: Sequence[tuple[str, Checkpoint]],
+    copy: LogCopy | None,
+    keys: Sequence[VerifierKey],
+) -> Pass:
     late = behind(ledger)
     with ledger.connection() as connection, any_time(connection), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if not select(connection, SQL["lock"])[0][0]:
             raise Conflict("another process is verifying this ledger; wait until it has finished")
-        current = _pass(select(connection, SQL["unfinished"]))
+        current = _newest(connection, "unfinished", seal)
         if current is None:
-            current = _pass(select(connection, SQL["begin"], (uuid4(), ledger.position())))
-        assert current is not None
+            current = _pass(select(connection, SQL["begin"], (uuid4(), ledger.position()))[0])
         found = Verification(objects=current.objects, events=current.events, problems=list(current.problems))
         pids = next(islice(streams(connection, current.after), 1), None)
         if pids:
@@ -102,7 +118,7 @@ def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]], copy: LogCo
         else:
             found.add(late)
             found.add(log_problems(connection))
-            found.add(whole_problems(ledger, connection, outside, copy))
+            found.add(whole_problems(ledger, connection, outside, copy, keys))
         problems = [[problem.where, problem.what] for problem in found.problems[:MOST_PROBLEMS]]
         row = (
             pids[-1] if pids else current.after,
@@ -112,14 +128,20 @@ def _step(ledger: Ledger, outside: Sequence[tuple[str, Checkpoint]], copy: LogCo
             not pids,
             current.id,
         )
-        reached = _pass(select(connection, SQL["advance"], row))
-        assert reached is not None
-        return reached
+        noted = select(connection, SQL["advance"], row)[0]
+        connection.execute(SQL["seal"], (seal.of(*noted), current.id))
+        return _pass(noted)
 
 
-def _pass(rows: list[tuple[Any, ...]]) -> Pass | None:
-    if not rows:
-        return None
-    identifier, position, started, after, objects, events, problems, finished = rows[0]
+def _newest(connection: Connection[Any], statement: str, seal: Seal) -> Pass | None:
+    """The newest pass whose seal holds."""
+    for *row, sealed in select(connection, SQL[statement]):
+        if seal.holds(sealed, *row):
+            return _pass(row)
+    return None
+
+
+def _pass(row: Sequence[Any]) -> Pass:
+    identifier, position, started, after, objects, events, problems, finished = row
     told = tuple(Problem(*problem) for problem in problems)
     return Pass(identifier, position, started, after, objects, events, told, finished)

@@ -2,16 +2,14 @@
 SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ' self check', 0))
 
 -- name: unfinished
-SELECT id, position, started_at, after_pid, objects, events, problems, finished_at
+SELECT id, position, started_at, after_pid, objects, events, problems, finished_at, seal
   FROM self_checks WHERE finished_at IS NULL
  ORDER BY started_at DESC
- LIMIT 1
 
--- name: newest
-SELECT id, position, started_at, after_pid, objects, events, problems, finished_at
+-- name: finished
+SELECT id, position, started_at, after_pid, objects, events, problems, finished_at, seal
   FROM self_checks WHERE finished_at IS NOT NULL
  ORDER BY started_at DESC
- LIMIT 1
 
 -- name: begin
 INSERT INTO self_checks (id, position) VALUES (%b, %b)
@@ -23,3 +21,6 @@ UPDATE self_checks
        finished_at = CASE WHEN %b THEN clock_timestamp() END
  WHERE id = %b
 RETURNING id, position, started_at, after_pid, objects, events, problems, finished_at
+
+-- name: seal
+UPDATE self_checks SET seal = %b WHERE id = %b

@@ -10,8 +10,9 @@ from psycopg import Connection
 
 from audit.bookkeeping import Told, run_problems, told_of_runs
 from audit.findings import Problem, Verification
+from audit.natural_keys import key_problems
 from audit.tree import leaf_problems, leaves_at
-from domain.canonical import canonical_bytes, digest
+from domain.canonical import canonical_bytes, digest, normal_form
 from domain.digital_object import project, snapshot_of
 from domain.errors import IntegrityFailure, InvalidPatch, ProvenariumError
 from domain.events import Created, DigitalObjectEvent
@@ -61,6 +62,7 @@ def verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str],
         connection, [event.position for events in stored.values() for event in events if event.position <= in_tree]
     )
     told: set[Told] = set()
+    sound: list[list[DigitalObjectEvent]] = []
     for pid, events in stored.items():
         if not events:
             continue
@@ -76,12 +78,14 @@ def verify_streams(ledger: Ledger, connection: Connection[Any], pids: list[str],
         found.problems.extend(_replay_problems(history))
         if len(found.problems) > replayed:
             continue  # what derives from a broken history cannot be judged
+        sound.append(history)
         found.problems.extend(_snapshot_problems(ledger, snapshots.get(pid, []), history))
         for name, kind in OBJECT_PROJECTIONS.items():
             projected = [event for event in history if (event.position or 0) <= reached.get(name, 0)]
             expected = kind(ledger.mapper).expected(steps(projected))
             found.problems.extend(_row_problems(name, pid, expected, tables[name].get(pid, [])))
     found.add(run_problems(connection, told))
+    found.add(key_problems(connection, sound))
 
 
 def _stored(
@@ -110,12 +114,18 @@ def _readable(ledger: Ledger, events: list[RecordedEvent], found: Verification) 
             event = ledger.mapper.event_of(stored, value)
             if canonical_bytes(event.to_json()) != canonical_bytes(value):
                 found.problems.append(Problem(where, "the stored event holds more than an event says"))
-            elif ledger.mapper.text_for(value) != ledger.mapper.text_of(stored.state):
+            elif ledger.mapper.text_for(_in_normal_form(value)) != ledger.mapper.text_of(stored.state):
                 found.problems.append(Problem(where, "the stored text of the event is not as this store writes it"))
             history.append(event)
         except ProvenariumError as error:
             found.problems.append(Problem(where, str(error).removeprefix(f"{where}: ")))
     return history if len(history) == len(events) else None
+
+
+def _in_normal_form(value: dict[str, Any]) -> dict[str, Any]:
+    """An event with its numbers in the form in which they are stored; its document may be as deep as one may be."""
+    patch = [{name: normal_form(part) for name, part in operation.items()} for operation in value["patch"]]
+    return {name: patch if name == "patch" else normal_form(part) for name, part in value.items()}
 
 
 def _column_problems(history: list[DigitalObjectEvent], columns: list[Row]) -> Iterator[Problem]:

@@ -9,9 +9,9 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from audit.findings import Finding
-from audit.tlog.checkpoint import Checkpoint
-from audit.tlog.note import Note
-from domain.errors import IntegrityFailure, InvalidNote, ProvenariumError
+from audit.tlog.checkpoint import Checkpoint, open_checkpoint
+from audit.tlog.note import Note, VerifierKey
+from domain.errors import IntegrityFailure, InvalidNote, InvalidSignature, ProvenariumError
 from domain.events import DigitalObjectEvent
 from projections.ledger.entries import leaf_of
 from projections.ledger.merkle import HASH_SIZE, root_at
@@ -108,12 +108,16 @@ def tile_problems(connection: Connection[Any]) -> Iterator[Finding]:
 
 
 def checkpoint_problems(
-    connection: Connection[Any], outside: Iterable[tuple[str, Checkpoint]] = ()
+    connection: Connection[Any],
+    outside: Iterable[tuple[str, Checkpoint]] = (),
+    keys: Sequence[VerifierKey] = (),
 ) -> Iterator[Finding]:
     """Checkpoints that the tree does not continue: it must have had their root when it had their size.
 
-    Those in the database, and ``outside`` ones, each with where it comes from.
+    Those in the database, and ``outside`` ones, each with where it comes from. With ``keys``, those in the database
+    that are of the log of these keys must be signed by one of them.
     """
+    names = {key.name for key in keys}
     signed = [(where, found.size, found.root) for where, found in outside]
     for origin, size, root, note, *_ in select(connection, SQL["checkpoints"]):
         where = f"checkpoints {origin} {size}"
@@ -125,6 +129,11 @@ def checkpoint_problems(
             continue
         if (told.origin, told.size, told.root) != (origin, size, bytes(root)):
             yield where, f"holds the note of another checkpoint, {told.origin} {told.size}"
+        elif told.origin in names:
+            try:
+                open_checkpoint(bytes(note), keys)
+            except InvalidSignature as error:
+                yield where, f"was signed by none of the keys of this ledger: {error}"
     tree = tree_of(connection)
     for where, size, root in signed:
         if size > tree.size:

@@ -15,6 +15,7 @@ from audit.guards import guard_problems
 from audit.log_copy import LogCopy, copy_problems
 from audit.streams import streams, verify_streams
 from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.note import VerifierKey
 from audit.tree import checkpoint_problems, tile_problems
 from audit.whole_log import dictionary_problems, head, log_problems, stragglers, strangers
 from domain.errors import NotFound, ProvenariumError
@@ -30,6 +31,7 @@ def verify(
     progress: Progress = lambda _done, _total: None,
     outside: Sequence[tuple[str, Checkpoint]] = (),
     copy: LogCopy | None = None,
+    keys: Sequence[VerifierKey] = (),
 ) -> Verification:
     """Re-apply every patch, recompute every digest, and compare snapshots and projections with the log.
 
@@ -37,7 +39,8 @@ def verify(
     are collected, not raised. Everything is read in one transaction that sees the store as it is at
     one moment, so others may go on writing. ``outside`` are checkpoints kept elsewhere, each with
     where it comes from: what the database alone cannot tell, they do. With a ``copy`` of the log kept elsewhere, the
-    first event that was altered is named, however consistent everything else was made with it.
+    first event that was altered is named, however consistent everything else was made with it. ``keys`` are those that
+    may have signed the checkpoints in the database.
 
     Raises :class:`NotFound` for a PID that is not there.
     """
@@ -52,7 +55,7 @@ def verify(
                 verify_streams(ledger, connection, pids, found)
                 progress(found.events, found.position)
             found.add(stragglers(connection, found.events))
-            found.add(whole_problems(ledger, connection, outside, copy))
+            found.add(whole_problems(ledger, connection, outside, copy, keys))
         else:
             verify_streams(ledger, connection, [pid], found)
             if not found.events:
@@ -74,14 +77,15 @@ def whole_problems(
     connection: Connection[Any],
     outside: Sequence[tuple[str, Checkpoint]] = (),
     copy: LogCopy | None = None,
+    keys: Sequence[VerifierKey] = (),
 ) -> Iterator[Finding]:
     """What no object alone tells: rows of none, the tree, checkpoints, dictionaries, guards, bookkeeping."""
     yield from strangers(connection)
     yield from tile_problems(connection)
     if copy is None:
-        yield from checkpoint_problems(connection, outside)
+        yield from checkpoint_problems(connection, outside, keys)
     else:
-        yield from checkpoint_problems(connection, [*outside, (copy.where, copy.checkpoint)])
+        yield from checkpoint_problems(connection, [*outside, (copy.where, copy.checkpoint)], keys)
         yield from copy_problems(ledger, connection, copy)
     yield from dictionary_problems(connection)
     yield from guard_problems(connection)

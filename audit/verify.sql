@@ -27,12 +27,15 @@ SELECT * FROM (
  LIMIT 100
 
 -- name: head
-SELECT coalesce((SELECT position FROM log_head), 0), (SELECT coalesce(max(notification_id), 0) FROM events)
+SELECT coalesce((SELECT max(position) FROM log_head), 0), (SELECT coalesce(max(notification_id), 0) FROM events)
+
+-- name: heads
+SELECT count(*) FROM log_head
 
 -- name: head_time
 SELECT h.recorded_at::text, e.recorded_at::text
   FROM log_head AS h JOIN events AS e ON e.notification_id = h.position
- WHERE h.recorded_at <> e.recorded_at
+ WHERE h.recorded_at IS DISTINCT FROM e.recorded_at
 
 -- name: amount
 SELECT count(*) FROM events

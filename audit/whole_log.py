@@ -29,6 +29,9 @@ def log_problems(connection: Connection[Any]) -> Iterator[Finding]:
     head, last = select(connection, SQL["head"])[0]
     if head != last:
         yield ("log_head", f"says the log ends at {head}, but its last event is at {last}")
+    (heads,) = select(connection, SQL["heads"])[0]
+    if heads != 1:
+        yield ("log_head", f"has {heads} rows instead of one")
     for head_time, last_time in select(connection, SQL["head_time"]):
         yield ("log_head", f"says the last event was recorded at {head_time}, but it was at {last_time}")
     for name, position in select(connection, SQL["projections"]):

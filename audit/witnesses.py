@@ -57,6 +57,15 @@ def log_copy(keys: Path, folder: Path, trusted: Sequence[str] | None = None) -> 
     return LogCopy(folder, allowed_keys(keys, folder, trusted))
 
 
+def known_keys(keys: Path, trusted: Sequence[str] | None = None) -> list[VerifierKey]:
+    """The keys that may have signed what is in the database: those of the key folder, if there is one, and ``trusted``.
+
+    Raises :class:`InvalidNote` for what is no vkey, :class:`UnsafeKeys` for the folder.
+    """
+    found = [VerifierKey.parse(text) for given in trusted or () for text in given.split()]
+    return [*found, *(published.key for published in public(keys))] if keys.exists() else found
+
+
 def allowed_keys(keys: Path, signed: Path, trusted: Sequence[str] | None) -> list[VerifierKey]:
     """The keys that may have signed something from outside; raises :class:`RefusedInput` when none is known."""
     if trusted:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from typer.core import TyperGroup
@@ -27,7 +28,7 @@ from cli.application import (
     source_of,
 )
 from cli.output import Output
-from domain.errors import RefusedInput
+from domain.errors import NotFound, RefusedInput
 from domain.opends import OBJECT_TYPES
 from domain.query import Query
 from domain.times import end_of, now, start_of
@@ -37,6 +38,7 @@ from projections.prov.export.export import Exported, Request, export_to_file, ex
 from projections.prov.export.shapes import SHAPES
 from projections.prov.formats import FORMATS
 from projections.prov.scopes import KnownRuns, Scope
+from sources.synchronisation import runs
 from sources.synchronisation.source_system import SOFTWARE
 from store.ledger import Axis, Ledger
 
@@ -65,7 +67,7 @@ FormatOption = Annotated[
 
 @prov.command(name=OF_OBJECT)
 def of_object(pid: PidArgument, format_: FormatOption = None, as_json: JsonOption = False) -> None:
-    """Print the W3C PROV of the object's whole history; the word 'object' may be left out."""
+    """Print the W3C PROV of the object's history, with PID/n up to version n; the word 'object' may be left out."""
     out = output(as_json)
     format_ = format_ or ("json" if out.as_json else "provn")
     _known(format_)
@@ -74,9 +76,13 @@ def of_object(pid: PidArgument, format_: FormatOption = None, as_json: JsonOptio
     from projections.prov.document import prov_document
     from projections.prov.formats import serialize
 
-    name, _ = pid_of(pid)
+    name, version = pid_of(pid)
     with opened() as ledger:
         events = ledger.history(name)
+        if version is not None:
+            if version > len(events):
+                raise NotFound(f"{name} has no version {version}; its last is {len(events)}")
+            events = events[:version]
         document = prov_document(events, names=ledger.names_in(events), runs=KnownRuns(ledger, now()))
     data = serialize(document, format_)
     out.data(data if data.endswith(b"\n") else data + b"\n")
@@ -173,7 +179,7 @@ def export(
     begin, end = moment(since, start_of, "--since"), moment(until, end_of, "--until")
     if begin and end and end < begin:
         raise typer.BadParameter("is before --since", param_hint="--until")
-    named = {
+    named: dict[str, Any] = {
         "agent": _iri(agent, "--agent"),
         "run": str(run_of(run)) if run is not None else None,
         "object_type": object_type,
@@ -186,6 +192,8 @@ def export(
     exporter = Exporter(SOFTWARE, _iri(organisation, "--organisation"))
     with opened() as ledger:
         caught_up(ledger, out)
+        if named["run"] is not None:
+            runs.get(ledger, UUID(named["run"]))  # one that is unknown is a mistake, not an empty export
         of_source = source_of(ledger, source).pid if source is not None else None
         request = Request(Scope(source=of_source, **named), format_, exporter, compress)
         with out.progress("export", "versions") as tick:

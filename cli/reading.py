@@ -137,15 +137,11 @@ def blame(
 
 
 def _show_values(out: Output, ledger: Ledger, pid: str, term: str) -> None:
-    ledger.get(pid)
     found = values_of_term(ledger, pid, term)
     if out.as_json:
         out.lines(change.to_json() for change in found)
         return
     names = ledger.agent_names({change.agent for change in found})
-    if not found:
-        out.say(f"{term} of {pid} was never changed; what it says is of version 1")
-        return
     out.table(
         ("version", "term", "old", "new", "occurred", "agent"),
         (

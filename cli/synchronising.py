@@ -64,6 +64,9 @@ def sync(
         str | None, typer.Option(help="ROR or Wikidata IRI of the holder, for records that do not name one.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; store nothing.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Map every record, also one that is noted to be read as before.")
+    ] = False,
     agent: AgentOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,6 +84,7 @@ def sync(
         dry_run=dry_run,
         organisation=organisation_iri(organisation) if organisation else None,
         requestor=agent_of(agent),
+        thorough=thorough,
     )
     file = open_source(archive)
     try:

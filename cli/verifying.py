@@ -10,7 +10,7 @@ import typer
 
 from audit import self_check
 from audit.verify import verify as verify_ledger
-from audit.witnesses import log_copy, witnesses
+from audit.witnesses import known_keys, log_copy, witnesses
 from cli.application import REFUSED, JsonOption, app, opened, output, pid_of
 from cli.output import Output
 
@@ -56,7 +56,7 @@ def verify(
     with opened() as ledger, out.progress("verify", "events") as tick:
         keys = ledger.settings.keys
         copy = log_copy(keys, against, key) if against is not None else None
-        found = verify_ledger(ledger, name, tick, witnesses(keys, checkpoint, key), copy)
+        found = verify_ledger(ledger, name, tick, witnesses(keys, checkpoint, key), copy, known_keys(keys, key))
     if out.as_json:
         out.value(found.to_json())
     else:
@@ -75,7 +75,7 @@ def _verify_in_steps(
     with opened() as ledger, out.progress("verify", "events") as tick:
         keys = ledger.settings.keys
         copy = log_copy(keys, against, key) if against is not None else None
-        for reached in self_check.run(ledger, witnesses(keys, checkpoint, key), copy):
+        for reached in self_check.run(ledger, witnesses(keys, checkpoint, key), copy, known_keys(keys, key)):
             tick(reached.events, max(reached.position, reached.events))
             if end is not None and time.monotonic() >= end:
                 break

@@ -6,7 +6,7 @@ From the projections ``versions`` and ``terms``, so as current as they are. ``ac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ import orjson
 from psycopg.rows import tuple_row
 
 from domain.errors import NotFound
-from domain.terms import ABSENT
+from domain.terms import ABSENT, leaves, term_of
 from domain.times import to_text
 from projections.prov.names import activity as prov_activity
 from store import statements
@@ -85,17 +85,31 @@ def last_set(ledger: Ledger, pid: str, pointer: str) -> Change:
 
 
 def values_of_term(ledger: Ledger, pid: str, term: str) -> list[Change]:
-    """Every value a term of an object had since version 1, oldest first: each change with what was before and after.
+    """Every value a term of an object ever had, oldest first: what version 1 said, and each change since.
 
-    ``term`` is a path without array positions, as in ``ods:hasIdentifications/dwc:typeStatus``.
+    ``term`` is a path without array positions, as in ``ods:hasIdentifications/dwc:typeStatus``. Raises
+    :class:`NotFound` for an object that is not there, or that never had the term.
     """
-    return list(_changes(ledger, "values_of_term", {"pid": pid, "term": term}))
+    began = ledger.get(pid, 1)
+    (beginning,) = _changes(ledger, "beginning", {"pid": pid})
+    found = [
+        replace(beginning, term=term, pointer=pointer, new=value)
+        for pointer, value in leaves(began.document)
+        if term_of(pointer) == term
+    ]
+    found.extend(_changes(ledger, "values_of_term", {"pid": pid, "term": term}))
+    if not found:
+        raise NotFound(f"{pid} never had a term {term!r}; terms look like ods:hasIdentifications/dwc:typeStatus")
+    return found
 
 
 def by_agent(
     ledger: Ledger, agent: str, since: datetime, until: datetime, axis: Axis = Axis.RECORDED
 ) -> Iterator[Change]:
-    """Everything in which an agent (by IRI) had a part between two times, both included, in ledger order; streamed."""
+    """Everything in which an agent (by IRI) had a part between two times, both included, in ledger order; streamed.
+
+    On the occurred axis, what a run said and a reversal took back is left out, and so is taking it back.
+    """
     named = orjson.dumps([{"id": agent}]).decode()
     return _changes(ledger, "by_agent", {"agent": named, "axis": axis.value, "since": since, "until": until})
 

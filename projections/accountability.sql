@@ -7,6 +7,13 @@ SELECT v.pid, coalesce(k.key, ''), v.version, v.activity, v.activity_type, v.rec
  WHERE v.pid = %(pid)s
    AND v.version = coalesce((SELECT s.version FROM terms AS s WHERE s.pid = %(pid)s AND s.standing = %(pointer)s), 1)
 
+-- name: beginning
+SELECT v.pid, coalesce(k.key, ''), v.version, v.activity, v.activity_type, v.recorded, v.occurred, v.agents,
+       NULL, NULL, NULL, NULL
+  FROM versions AS v
+  LEFT JOIN natural_keys AS k ON k.pid = v.pid
+ WHERE v.pid = %(pid)s AND v.version = 1
+
 -- name: values_of_term
 SELECT v.pid, coalesce(k.key, ''), v.version, v.activity, v.activity_type, v.recorded, v.occurred, v.agents,
        t.term, t.pointer, t.old, t.new
@@ -23,6 +30,13 @@ SELECT v.pid, coalesce(k.key, ''), v.version, v.activity, v.activity_type, v.rec
   LEFT JOIN terms AS t ON t.pid = v.pid AND t.version = v.version
   LEFT JOIN natural_keys AS k ON k.pid = v.pid
  WHERE v.agents @> %(agent)s::jsonb
+   -- what a run said and a reversal took back never occurred, and neither did taking it back
+   AND (%(axis)s = 'recorded'
+        OR (v.undoes IS NULL
+            AND (v.cause_kind IS DISTINCT FROM 'run'
+                 OR NOT EXISTS (SELECT FROM versions AS reversal
+                                 WHERE reversal.pid = v.pid AND reversal.undoes <= v.version
+                                   AND reversal.version > v.version))))
    AND CASE %(axis)s WHEN 'occurred' THEN v.occurred ELSE v.recorded END BETWEEN %(since)s AND %(until)s
  ORDER BY v.position, t.ordinal
 

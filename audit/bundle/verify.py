@@ -1305,7 +1305,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--checkpoint", metavar="OLD", help="a checkpoint that you kept from an earlier audit")
     parser.add_argument("--digest", metavar="SHA256", help="the bundle's digest, from another source")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not Path(options.bundle).exists():
+        parser.error("there is no %s" % shown(options.bundle))
+    return options
 
 
 def _old_checkpoint(path: str | None) -> bytes | None:

@@ -1,5 +1,5 @@
 -- name: size
-SELECT 256 * index::numeric + length(hashes) / 32
+SELECT 256 * index::numeric + coalesce(length(hashes), 0) / 32
   FROM ledger_tiles WHERE level = 0
  ORDER BY index DESC
  LIMIT 1

@@ -59,8 +59,9 @@ class Chunk:
         settings: SourceSettings,
         found: Iterable[Unread | Malformed],
         run_id: UUID,
+        thorough: bool = False,
     ) -> Chunk:
-        """Map what is not byte for byte what the source said last under the same mapping.
+        """Map what is not byte for byte what the source said last under the same mapping, or with ``thorough`` all.
 
         What a killed try of the same run stored is mapped again, for the sake of its notices.
         """
@@ -83,7 +84,7 @@ class Chunk:
                 for record in records
                 if record.present and record.record_digest == unread.record_digest and record.run != run_id
             ]
-            if as_before:
+            if as_before and not thorough:
                 chunk.unchanged.append((unread, as_before[0]))
             else:
                 chunk._map(file, settings, unread, records)

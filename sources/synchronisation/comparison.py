@@ -255,7 +255,8 @@ class _Comparison:
         base, curated = self._base(record, state), asserted(state)
         merged, conflicts = self._merged(statement, base, curated)
         details = {"conflicts": [conflict_to_json(conflict) for conflict in conflicts]} if conflicts else None
-        provenance = self._provenance(record, self._activity(record, state.version))
+        said = replace(record, record_id=statement.record_id)
+        provenance = self._provenance(said, self._activity(record, state.version))
         if not same(base, curated):
             # The version says what curators said, too: it occurred when the last of what it says was said.
             provenance = replace(provenance, occurred=max(provenance.occurred, state.occurred))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from typing import Any
+from uuid import uuid4
 
 from psycopg import Connection
 
@@ -76,7 +77,8 @@ def ensure_source(
         occurred=occurred,
         comment=f"source {name!r} registered",
     )
-    mapping = _ensure_mapping(ledger, file, provenance) if file.translator else None
+    # Each is recorded by itself, at a time of its own: an activity of its own, which PROV gives one beginning and end.
+    mapping = _ensure_mapping(ledger, file, replace(provenance, activity=uuid4())) if file.translator else None
     found = find_source(ledger, name)
     if found is not None:
         return found

@@ -46,7 +46,8 @@ class Options:
     (default: its publication date, else now). ``tombstone_missing``: withdraw records that the
     archive no longer has, instead of only reporting them. ``prefer``: who wins where source and
     curation changed the same term. ``organisation``: ROR or Wikidata IRI for records without one.
-    ``requestor``: the person on whose request this happens.
+    ``requestor``: the person on whose request this happens. ``thorough``: map every record and compare it with the
+    log, also one that is noted to be read byte for byte as before.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Options:
     dry_run: bool = False
     organisation: str | None = None
     requestor: Agent | None = None
+    thorough: bool = False
 
 
 @dataclass
@@ -204,7 +206,8 @@ class _Synchronisation:
         return (requestor, Agent(SOFTWARE, AgentKind.SOFTWARE, Role.GENERATOR, on_behalf_of=requestor.id))
 
     def _synchronise_chunk(self, connection: Connection[Any], found: list[Any]) -> None:
-        chunk = Chunk.read(self._ledger, self._file, self._source, self._settings(), found, self._run_id)
+        thorough = self._options.thorough
+        chunk = Chunk.read(self._ledger, self._file, self._source, self._settings(), found, self._run_id, thorough)
         chunk.park_duplicates(self._newly_seen(connection, chunk))
         for notice in chunk.notices:
             self._notices[notice.kind] += 1

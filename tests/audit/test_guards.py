@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 
+from audit import guards
 from audit.verify import verify
 from store.ledger import Ledger
 from store.migrate import service_role
@@ -14,24 +19,76 @@ from tests.audit.tampering import (
     told,
 )
 
+EXPECTED = Path(guards.__file__).parent / "expected_guards.json"
+NO_LONGER, NEW = "no longer has what the migrations made: ", "has what no migration made: "
+REFUSE = "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+APPEND = """
+    DO $$
+    DECLARE body text := (SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p WHERE proname = 'append_events'
+                             AND pronamespace = current_schema()::regnamespace);
+    BEGIN EXECUTE replace(body, 'clock_timestamp()', 'now()'); END $$"""
+SECRET = "CREATE TRIGGER zz_log AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change()"
 GUARDS = {
-    "a trigger dropped": ("DROP TRIGGER append_only ON events", "events: has no working trigger"),
-    "a trigger disabled": ("ALTER TABLE events_p03 DISABLE TRIGGER append_only", "events_p03: has no working trigger"),
-    "a dictionary's trigger dropped": ("DROP TRIGGER append_only ON dictionaries", "dictionaries: has no working"),
+    "a trigger dropped": ("DROP TRIGGER append_only ON events", f"events: {NO_LONGER}CREATE TRIGGER append_only"),
+    "a trigger disabled": ("ALTER TABLE events_p03 DISABLE TRIGGER append_only", f"events_p03: {NO_LONGER}CREATE TRIG"),
+    "a trigger that replication passes": (
+        "ALTER TABLE events ENABLE REPLICA TRIGGER append_only",
+        f"events: {NO_LONGER}CREATE TRIG",
+    ),
+    "a dictionary's trigger dropped": ("DROP TRIGGER append_only ON dictionaries", f"dictionaries: {NO_LONGER}CREATE"),
+    "a checkpoint's trigger dropped": ("DROP TRIGGER append_only ON checkpoints", f"checkpoints: {NO_LONGER}CREATE"),
     "a trigger that does less": (
         ("CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE ON events_p07 FOR EACH STATEMENT"
         " EXECUTE FUNCTION refuse_change()"),
-        "events_p07: has no working trigger",
+        f"events_p07: {NO_LONGER}CREATE TRIGGER append_only BEFORE DELETE OR",
     ),
+    "a trigger that never fires": (
+        ("CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON events FOR EACH STATEMENT"
+        " WHEN (false) EXECUTE FUNCTION refuse_change()"),
+        f"events: {NEW}CREATE TRIGGER append_only",
+    ),
+    "one trigger more": (SECRET.format(table="events"), f"events: {NEW}CREATE TRIGGER zz_log"),
+    "one trigger more on a source's statements": (
+        SECRET.format(table="source_records"),
+        f"source_records: {NEW}CREATE TRIGGER zz_log",
+    ),
+    "a rule": ("CREATE RULE quiet AS ON UPDATE TO runs DO INSTEAD NOTHING", f"runs: {NEW}CREATE RULE quiet"),
+    "a guard that lets through": (REFUSE, f"refuse_change: {NEW}()"),
+    "another way to append": (APPEND, f"append_events: {NEW}(ids text[]"),
+    "one more way to append": (
+        "CREATE FUNCTION append_events() RETURNS void LANGUAGE sql AS 'SELECT'", f"append_events: {NEW}() returns void",
+    ),
+    "the key of the log dropped": (
+        "ALTER TABLE events DROP CONSTRAINT events_pkey", f"events: {NO_LONGER}PRIMARY KEY (originator_id, originator",
+    ),
+    "a unique index dropped": ("DROP INDEX events_event_id", f"events: {NO_LONGER}CREATE UNIQUE INDEX ON"),
+    "the key of PIDs dropped": ("DROP INDEX natural_keys_pid", f"natural_keys: {NO_LONGER}CREATE UNIQUE INDEX ON"),
+    "the one row of the head": ("ALTER TABLE log_head DROP CONSTRAINT log_head_pkey", f"log_head: {NO_LONGER}PRIMARY"),
+    "a column that may be empty": (
+        "ALTER TABLE events ALTER COLUMN state DROP NOT NULL", f"events: {NO_LONGER}state bytea NOT NULL",
+    ),
+    "one column more": ("ALTER TABLE events ADD COLUMN remark text", f"events: {NEW}remark text"),
+    "a partition detached": ("ALTER TABLE events DETACH PARTITION events_p05", "events: has 15 partitions instead of"),
+    "rows hidden": ("ALTER TABLE runs ENABLE ROW LEVEL SECURITY", f"runs: {NEW}row security"),
     "rights on the log": ("GRANT INSERT, DELETE ON events TO {role}", "service role, which has DELETE, INSERT on it"),
     "rights on its head": ("GRANT UPDATE ON log_head TO PUBLIC", "log_head: can be written by the service role"),
+    "rights on checkpoints": ("GRANT DELETE ON checkpoints TO {role}", "checkpoints: can be written by the service"),
+    "rights on a partition": ("GRANT INSERT ON events_p03 TO {role}", "events_p03: can be written by the service"),
 }  # fmt: skip
+
+
+def test_a_ledger_enforces_what_is_written_down(ledger: Ledger) -> None:
+    with ledger.connection() as connection:
+        found = json.dumps(guards.general(guards.inventory(connection)), indent=1) + "\n"
+    if os.environ.get("WRITE_EXPECTED_SCHEMA"):
+        EXPECTED.write_text(found)
+    assert found == EXPECTED.read_text(), "if it is meant: WRITE_EXPECTED_SCHEMA=1 pytest tests/audit/test_guards.py"
 
 
 @pytest.mark.parametrize("name", list(GUARDS))
 def test_a_guard_taken_away_is_told(filled: Ledger, owner: Owner, name: str) -> None:
     statement, expected = GUARDS[name]
-    owner.execute(statement.format(role=service_role(filled.settings.ledger)).encode())
+    owner.execute(statement.replace("{role}", service_role(filled.settings.ledger)).encode())
     assert expected in told(verify(filled))
 
 

@@ -65,3 +65,37 @@ def test_it_keeps_so_many_problems(filled: Ledger, owner: Owner, monkeypatch: py
         tamper(filled, owner, rewrite(which, 2, set_("0" * 64, "digest")))
     *_, end = self_check.run(filled)
     assert len(end.problems) == 2
+
+
+FORGED = {
+    "a pass that got far": (
+        "INSERT INTO self_checks (id, position, after_pid, objects, events)"
+        " VALUES (gen_random_uuid(), 60, 'zzzz', 3, 60)"
+    ),
+    "one under way got further": "UPDATE self_checks SET after_pid = 'zzzz', objects = 3, events = 60",
+    "one under way found nothing": "UPDATE self_checks SET problems = '[]', objects = 3",
+}
+
+
+@pytest.mark.parametrize("name", list(FORGED))
+def test_a_pass_that_somebody_wrote_into_the_database_is_not_gone_on_with(
+    filled: Ledger, owner: Owner, name: str
+) -> None:
+    tamper(filled, owner, rewrite(C, 2, set_("0" * 64, "digest")))
+    (begun,) = islice(self_check.run(filled), 1)
+    tamper(filled, owner, FORGED[name])
+    steps = list(self_check.run(filled))
+    assert steps[-1].events == 60
+    assert any(problem.where == f"{C}/2" for problem in steps[-1].problems)
+    assert (steps[-1].id == begun.id) == (name == "a pass that got far")
+
+
+def test_a_finished_pass_that_somebody_wrote_or_changed_is_not_told(filled: Ledger, owner: Owner) -> None:
+    *_, honest = self_check.run(filled)
+    owner.execute(
+        "INSERT INTO self_checks SELECT gen_random_uuid(), 4711, '2030-01-01', after_pid, objects, events, problems,"
+        " '2030-01-01', seal FROM self_checks"
+    )
+    assert last_pass(filled) == honest
+    owner.execute("UPDATE self_checks SET position = 4711")
+    assert last_pass(filled) is None

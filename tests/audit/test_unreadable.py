@@ -48,6 +48,13 @@ OTHERS = {
     "UPDATE ledger_tiles SET index = 9223372036854775800": "ledger_tiles 0/9223372036854775800: is not where",
     "UPDATE ledger_tiles SET index = -1": "ledger_tiles 0/-1: is not where",
     "UPDATE ledger_tiles SET hashes = ''": "TEST/AAA-AAA-AAA/1: is not the entry 1",
+    "ALTER TABLE ledger_tiles ALTER hashes DROP NOT NULL; UPDATE ledger_tiles SET hashes = NULL": "hold 0 leaves",
+    "ALTER TABLE log_head ALTER recorded_at DROP NOT NULL; UPDATE log_head SET recorded_at = NULL": (
+        "log_head: says the last event was recorded at None"
+    ),
+    "ALTER TABLE log_head DROP CONSTRAINT log_head_pkey; INSERT INTO log_head SELECT * FROM log_head": (
+        "log_head: has 2 rows instead of one"
+    ),
     "DELETE FROM projections": "projections: cannot be brought up to date",
     "UPDATE projections SET position = -7": "projections: cannot be brought up to date",
 }

@@ -112,6 +112,13 @@ LOG: dict[str, tuple[Tampering, str]] = {
         f"UPDATE events SET state = state || 'more' WHERE originator_id = '{A}' AND originator_version = 3",
         rf"{A}/3: .*damaged",
     ),
+    "another spelling of a number in a patch": (
+        rewrite(A, 2, set_(2.0, "patch", 1, "value")), rf"{A}/2: the stored text",
+    ),
+    "another spelling of a version": (rewrite(A, 2, set_(2.0, "version")), rf"{A}/2: "),
+    "another spelling of the schema's version": (
+        rewrite(A, 3, lambda event: event.update(event=float(event["event"]))), rf"{A}/3: ",
+    ),
     "spaces in the text of an event": (
         lambda ledger, owner: put(owner, A, 3, _spaced(ledger, owner, A, 3)), rf"{A}/3: the stored text .* not as",
     ),

@@ -11,7 +11,7 @@ import pytest
 from audit.publishing import sign_checkpoint, write_tiles
 from audit.tlog import keys
 from audit.verify import verify
-from audit.witnesses import log_copy, witnesses
+from audit.witnesses import known_keys, log_copy, witnesses
 from projections.engine import catch_up, rebuild
 from store.ledger import Ledger
 from tests.audit.forgeries import FORGERIES, Forgery, sign_with_another_key
@@ -112,3 +112,16 @@ def test_the_note_of_a_checkpoint_is_that_of_its_row(
         f"UPDATE checkpoints SET note = (SELECT convert_to({note}, 'UTF8') FROM convert_from(note, 'UTF8') AS n)"
     )
     assert f"checkpoints museum.example/ledger 60: {expected}" in told(verify(filled))
+
+
+def test_a_checkpoint_that_somebody_else_signed_is_told(filled: Ledger, owner: Owner, tmp_path: Path) -> None:
+    ours = "museum.example/ledger"
+    for folder, name in (("keys", ours), ("forger", ours), ("other", "other.example/log")):
+        keys.generate(tmp_path / folder, name)
+        sign_checkpoint(filled, tmp_path / folder)
+    assert verify(filled).ok
+    report = told(verify(filled, keys=known_keys(tmp_path / "keys")))
+    assert report.count("was signed by none of the keys of this ledger") == 1
+    both = known_keys(tmp_path / "keys", [str(keys.public(tmp_path / "forger")[0].key)])
+    assert verify(filled, keys=both).ok
+    assert known_keys(tmp_path / "none") == []

@@ -417,6 +417,13 @@ def test_prov_is_provn_for_people_and_json_for_programs(command: Command, pid: s
     assert "no object" in command.refused("prov", "TEST/AAA-AAA-AAA")
 
 
+def test_prov_of_a_version_is_the_history_up_to_it(command: Command, pid: str) -> None:
+    whole, second = command("prov", pid).out, command("prov", f"{pid}/2").out
+    assert (whole.count("wasGeneratedBy("), second.count("wasGeneratedBy(")) == (3, 2)
+    assert command("prov", f"{pid}/3").out == whole
+    assert "has no version 9; its last is 3" in command.refused("prov", f"{pid}/9")
+
+
 # -- runs and verify ------------------------------------------------------------------------------
 
 

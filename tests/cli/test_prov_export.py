@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prov.model import ProvDocument
@@ -101,6 +102,9 @@ def test_json_lines_and_compression(command: Command, tmp_path: Path, compress: 
 
 
 def test_what_is_exported_passes_the_check(command: Command, tmp_path: Path) -> None:
+    everything = tmp_path / "everything.jsonl"
+    command("prov", "export", "--since", "2000-01-01", "--format", "jsonl", "-o", everything)
+    assert command("prov", "check", everything, "--json").json["findings"] == []
     for suffix in ("json", "provn"):
         file = tmp_path / f"out.{suffix}"
         command("prov", "export", "--agent", ORCID, "--format", suffix, "-o", file)
@@ -145,8 +149,10 @@ def test_wrong_usage_is_one_line(command: Command, arguments: tuple[str, ...], c
     assert complaint in command.misused("prov", "export", *arguments, "-o", "-")
 
 
-def test_an_unknown_source_and_an_impossible_place_are_refused(command: Command, tmp_path: Path) -> None:
+def test_an_unknown_source_or_run_and_an_impossible_place_are_refused(command: Command, tmp_path: Path) -> None:
     assert "there is no source" in command.refused("prov", "export", "--source", "none", "-o", "-")
+    assert "there is no run" in command.refused("prov", "export", "--run", str(UUID(int=7)), "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     assert "cannot write" in command.refused("prov", "export", *SOURCE, "-o", tmp_path / "missing" / "out")
 
 

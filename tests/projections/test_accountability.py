@@ -17,12 +17,15 @@ from projections.accountability import SQL, by_agent, last_set, of_source, value
 from projections.engine import catch_up
 from projections.object_reading import blame_terms
 from projections.prov.names import activity
+from sources.synchronisation.revert import revert
 from store.ledger import Axis, Ledger
 from tests.conftest import SAMPLES
 from tests.store.ledger_building import pid, specimen
 from tests.synchronisation.sync_support import find_source_pid, sync
 
 ANNA, BERT = "https://orcid.org/0000-0002-1825-0097", "https://orcid.org/0000-0001-5109-3700"
+KEPT = {"museum", "dwca-openDS"}
+"""Records that the store keeps for itself: the source system, and the mapping."""
 ALWAYS = datetime(1900, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 
 
@@ -58,11 +61,18 @@ def test_who_last_set_a_term(filled: Ledger) -> None:
 def test_every_value_a_term_ever_had(filled: Ledger) -> None:
     found = values_of_term(filled, pid(1), "dwc:country")
     assert [(each.version, each.old, each.new) for each in found] == [
+        (1, ABSENT, "Kenya"),
         (2, "Kenya", "Chad"),
         (3, "Chad", ABSENT),
         (4, ABSENT, "Kenya"),
     ]
-    assert values_of_term(filled, pid(1), "dwc:habitat") == []
+    assert {each.agent for each in found} == {ANNA, BERT}
+    (unchanged,) = values_of_term(filled, pid(1), "dwc:habitat")
+    assert (unchanged.version, unchanged.agent, unchanged.pointer, unchanged.new) == (1, ANNA, "/dwc:habitat", "steppe")
+    with pytest.raises(NotFound, match="never had a term"):
+        values_of_term(filled, pid(1), "dwc:island")
+    with pytest.raises(NotFound, match="no object"):
+        values_of_term(filled, pid(9), "dwc:habitat")
 
 
 def test_everything_an_agent_did_between_two_times(filled: Ledger) -> None:
@@ -118,3 +128,20 @@ def test_each_question_is_answered_by_indexes(filled: Ledger, name: str) -> None
         plan = "\n".join(row[0] for row in connection.execute(statement, parameters))
     assert "Seq Scan" not in plan
     assert {index for index in wanted if index in plan} == wanted, plan
+
+
+def test_what_a_reversal_took_back_never_occurred_whoever_is_asked_about(ledger: Ledger) -> None:
+    sync(ledger, SAMPLES / "2010")
+    revert(ledger, sync(ledger, SAMPLES / "2015").run)
+    catch_up(ledger)
+    system = find_source_pid(ledger)
+    agent = next(each.id for each in ledger.history(system)[0].agents)
+    for axis in (Axis.RECORDED, Axis.OCCURRED):
+        changes = by_agent(ledger, agent, *ALWAYS, axis)
+        assert {(each.pid, each.version) for each in changes if each.record not in KEPT} == {
+            (each.pid, each.version) for each in of_source(ledger, system, *ALWAYS, axis)
+        }
+    undone = {(each.pid, each.version) for each in of_source(ledger, system, *ALWAYS, Axis.RECORDED)} - {
+        (each.pid, each.version) for each in of_source(ledger, system, *ALWAYS, Axis.OCCURRED)
+    }
+    assert undone

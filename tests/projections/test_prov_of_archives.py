@@ -16,8 +16,12 @@ from projections.engine import catch_up
 from projections.prov.check import check
 from projections.prov.check import read as read_prov
 from projections.prov.document import prov_document
+from projections.prov.export.collection import Exporter
+from projections.prov.export.export import Request, export_to_file
 from projections.prov.formats import FORMATS, serialize
+from projections.prov.scopes import Scope
 from sources.synchronisation.revert import revert
+from sources.synchronisation.source_system import SOFTWARE
 from store.ledger import Ledger
 from tests.conftest import SAMPLES
 from tests.synchronisation.sync_support import sync
@@ -63,6 +67,16 @@ def assert_every_format_is_valid(ledger: Ledger, folder: Path, most: int = 1000)
             found = read_prov(file, name)
             assert found == document, (pid, name)
             assert check(found) == [], (pid, name)
+    assert_one_document_of_everything_is_valid(ledger, folder)
+
+
+def assert_one_document_of_everything_is_valid(ledger: Ledger, folder: Path) -> None:
+    """What is told in one scope must agree: an activity that two objects share has one beginning and one end."""
+    file = folder / "everything.jsonl"
+    export_to_file(ledger, Request(Scope(), "jsonl", Exporter(SOFTWARE)), file)
+    found = read_prov(file)
+    assert check(found) == []
+    found.unified()
 
 
 def test_the_samples_in_three_states_and_undone(ledger: Ledger, tmp_path: Path) -> None:

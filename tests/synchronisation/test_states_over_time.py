@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import orjson
+import psycopg
 import pytest
 
-from sources.synchronisation.candidates import open_source
+from audit.verify import verify
+from sources.synchronisation.candidates import Unread, open_source
 from store.ledger import Axis, Ledger
 from tests.conftest import SAMPLES
-from tests.synchronisation.sync_support import changes_nothing, contents, counts, run_items, sync
+from tests.synchronisation.sync_support import (
+    Specimen,
+    changes_nothing,
+    contents,
+    counts,
+    find,
+    run_items,
+    sync,
+    write_archive,
+)
 
 YEARS = ("2010", "2015", "2024")
 
@@ -101,3 +114,29 @@ def test_the_invalid_archive_parks_its_media_and_keeps_its_specimen(ledger: Ledg
     second = sync(ledger, archive)
     assert changes_nothing(second)
     assert second.parked == first.parked
+
+
+def test_a_change_is_told_of_the_row_that_said_it(ledger: Ledger, tmp_path: Path) -> None:
+    known = Specimen("row:1", {"occurrenceID": "urn:specimen:1"})
+    sync(ledger, write_archive(tmp_path / "first", [known]))
+    renumbered = Specimen("row:2", {"occurrenceID": "urn:specimen:1", "country": "Peru"})
+    sync(ledger, write_archive(tmp_path / "second", [renumbered], "2021-01-01"))
+    history = ledger.history(find(ledger, "museum", "urn:specimen:1"))
+    assert [event.source.record for event in history if event.source] == ["row:1", "row:2"]
+
+
+def test_a_thorough_run_trusts_no_memory_of_what_was_read(ledger: Ledger, tmp_path: Path) -> None:
+    sync(ledger, write_archive(tmp_path / "first", [Specimen("urn:specimen:1"), Specimen("urn:specimen:2")]))
+    changed = write_archive(tmp_path / "second", [Specimen("urn:specimen:1", {"country": "Peru"})], "2021-01-01")
+    read = open_source(changed)
+    (unread,) = read.records()
+    assert isinstance(unread, Unread)
+    read.close()
+    with psycopg.connect(ledger.conninfo, options=f"-c search_path={ledger.settings.ledger}") as connection:
+        salted = hashlib.sha256(unread.record_digest + orjson.dumps([None, None])).digest()
+        connection.execute("UPDATE source_records SET record_digest = %s WHERE key = 'urn:specimen:1'", (salted,))
+    assert verify(ledger).ok, "what a record was read from is nowhere in the log"
+    assert sync(ledger, changed).updated == 0, "somebody hid the change"
+    assert sync(ledger, changed, thorough=True, dry_run=True).updated == 1
+    assert sync(ledger, changed, thorough=True).updated == 1
+    assert changes_nothing(sync(ledger, changed, thorough=True))
