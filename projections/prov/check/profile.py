@@ -18,7 +18,8 @@ Versions
     an object are generated in the order of their numbers. ``stream-position``: the ``ods:streamPosition`` of the
     activities that generate them increases likewise. ``revision-names-its-events``: the revision of a version names its
     activity, and a generation and usage that are stated. ``revision-of-previous-version``: each generated version but
-    the first is a revision, and of the one before it.
+    the first is a revision, and of the one before it. ``tombstone-invalidates``: the activity of a tombstone
+    invalidates something, the object or the period of its validity.
 """
 
 from __future__ import annotations

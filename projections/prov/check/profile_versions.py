@@ -13,9 +13,11 @@ from projections.prov.check.profile_facts import Facts, before, texts
 from projections.prov.check.relations import DERIVATION, GENERATION, USAGE
 from projections.prov.check.statements import Statement, shown
 from projections.prov.check.terms import Term
+from projections.prov.names import ODS
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REVISION = (PROV_TYPE, PROV["Revision"])
+_TOMBSTONE = (PROV_TYPE, ODS["Tombstone"])
 
 
 def check_versions(facts: Facts) -> None:
@@ -31,6 +33,7 @@ def check_versions(facts: Facts) -> None:
             _succession(facts, one, next_one)
     _positions(facts, numbers)
     _revisions(facts, numbers)
+    _tombstones(facts, numbers)
 
 
 def _numbers(facts: Facts) -> Iterator[tuple[Term, int]]:
@@ -111,6 +114,17 @@ def _revisions(facts: Facts, numbers: dict[Term, int]) -> None:
         if number > 1 and version in facts.generations and version not in revised:
             what = f"{shown(version)} is a revision of nothing, but it is not the first version."
             facts.find("revision-of-previous-version", what, facts.generations[version][0])
+
+
+def _tombstones(facts: Facts, numbers: dict[Term, int]) -> None:
+    ended = {facts.value(each, 1) for invalidations in facts.invalidations.values() for each in invalidations}
+    for version in numbers:
+        for generation in facts.generations.get(version, ())[:1]:
+            activity = facts.value(generation, 1)
+            element = facts.activities.get(activity)
+            if element is not None and activity not in ended and _TOMBSTONE in element.record.extra_attributes:
+                what = f"{shown(version)} is a tombstone, but its activity {shown(activity)} invalidates nothing."
+                facts.find("tombstone-invalidates", what, generation, element)
 
 
 def _names_its_events(facts: Facts, revision: Statement, generations: set[Term], usages: set[Term]) -> None:

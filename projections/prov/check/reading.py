@@ -7,8 +7,10 @@ few kilobytes could ask for more records than any memory holds (prov 3.2.3; GHSA
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
+import json
 import logging
 import re
 import warnings
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import prov
 import zstandard
 from lxml import etree
-from prov.model import PROV, PROV_REC_CLS, ProvDocument
+from prov.model import PROV, PROV_REC_CLS, ProvDocument, ProvFutureRejectionWarning
 
 from domain.errors import RefusedInput
 
@@ -49,6 +51,9 @@ _DECOMPRESSOR = zstandard.ZstdDecompressor(max_window_size=2**27)
 _ATTRIBUTES = ("label", "location", "type", "role", "value", "other")
 """Elements of PROV-XML inside a record; all others are records."""
 
+_XSD = "http://www.w3.org/2001/XMLSchema"
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+
 _JSONLD = re.compile(rb'"@(?:context|graph)"\s*:')
 _XML = re.compile(rb"\s*<(?:\?|!|(?:[\w.-]+:)?(?:document|bundleContent)\b)")
 _XML_ROOT = re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<[^>]*")
@@ -64,6 +69,7 @@ _UNREADABLE = (
     AssertionError,
     ArithmeticError,
     SyntaxError,
+    ProvFutureRejectionWarning,
 )
 
 
@@ -81,7 +87,8 @@ def read(path: Path | str, format: str | None = None) -> ProvDocument:  # noqa: 
         with _quiet():
             return _READERS[chosen](data)
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+        told = str(error).partition(". prov 3.3.0 will")[0]
+        reason = " ".join(told.split())[:_LONGEST_REASON] or type(error).__name__
         hint = "" if format else "; if it is in another format, name that"
         raise RefusedInput(f"{path} is no PROV document in the format {chosen!r}: {reason}{hint}") from error
     except RecursionError:
@@ -101,7 +108,7 @@ def _content(path: Path) -> bytes:
         raise RefusedInput(f"{path} cannot be decompressed: {error}") from error
     except OSError as error:
         raise RefusedInput(f"{path} cannot be read: {error.strerror}") from error
-    return b"".join(parts)
+    return b"".join(parts).removeprefix(codecs.BOM_UTF8)
 
 
 def _unpacked(stream: io.BufferedReader) -> Iterator[bytes]:
@@ -140,33 +147,78 @@ def _format(path: Path, data: bytes) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What the libraries remark about a stranger's document is not for the person who has it checked."""
+    """What the libraries remark about a stranger's document is not for the person who has it checked.
+
+    Only what ``prov`` leaves out or reads as something else than is written, such as a time that is none, is refused.
+    """
     rdflib = logging.getLogger("rdflib")
     level = rdflib.level
     rdflib.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            warnings.simplefilter("error", ProvFutureRejectionWarning)
             yield
     finally:
         rdflib.setLevel(level)
 
 
-def _by_prov(name: str) -> Callable[[bytes], ProvDocument]:
-    def read_by_prov(data: bytes) -> ProvDocument:
-        return ProvDocument.deserialize(io.BytesIO(data), format=name)
-
-    return read_by_prov
+def _provn(data: bytes) -> ProvDocument:
+    return ProvDocument.deserialize(io.BytesIO(data), format="provn")
 
 
 def _json(data: bytes) -> ProvDocument:
     """One document, or one on each line, which then are taken together."""
     if b"}\n{" not in data:
+        _require_plain(data)
         return ProvDocument.deserialize(io.BytesIO(data), format="json")
     whole = ProvDocument()
     for line in data.splitlines():
+        _require_plain(line)
         whole.update(ProvDocument.deserialize(io.BytesIO(line), format="json"))
     return whole
+
+
+def _jsonld(data: bytes) -> ProvDocument:
+    _require_plain(data)
+    return ProvDocument.deserialize(io.BytesIO(data), format="jsonld")
+
+
+def _require_plain(data: bytes) -> None:
+    """Raises ``ValueError`` for JSON that readers understand in more than one way."""
+    value = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
+    if isinstance(value, dict):
+        _require_prefixes(value, frozenset(("prov", "xsd", "xsi", "_")))
+
+
+def _require_prefixes(document: dict[str, Any], known: frozenset[str]) -> None:
+    """Raises for a PROV-JSON document or bundle that names things by a prefix it does not declare as text."""
+    prefixes = document.get("prefix", {})
+    for prefix, namespace in prefixes.items() if isinstance(prefixes, dict) else ():
+        if not isinstance(namespace, str):
+            raise TypeError(f"the prefix {prefix!r} stands for {namespace!r}, which is no IRI")
+    known = known.union(prefixes)
+    for section in ("entity", "activity", "agent"):
+        for name in document.get(section) or ():
+            prefix, colon, _ = str(name).partition(":")
+            if colon and prefix not in known:
+                raise ValueError(f"{section} {name!r} has the prefix {prefix!r}, which is not declared")
+    bundles = document.get("bundle")
+    for bundle in bundles.values() if isinstance(bundles, dict) else ():
+        if isinstance(bundle, dict):
+            _require_prefixes(bundle, known)
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) < len(members):
+        names = Counter(name for name, _ in members)
+        raise ValueError(f"the member {names.most_common(1)[0][0]!r} stands twice in one object")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _xml(data: bytes) -> ProvDocument:
@@ -187,9 +239,22 @@ def _xml(data: bytes) -> ProvDocument:
     for bundle in root.findall(f"{{{PROV.uri}}}bundle"):
         if any(_is_record(child) for child in bundle):  # what ProvToolbox calls a bundleContent; else an entity
             bundle.tag = f"{{{PROV.uri}}}bundleContent"
+    for element in root.iter():
+        if element.get(_XSI_TYPE) is not None and _is_name_of_nothing(element):
+            del element.attrib[_XSI_TYPE]
     document = ProvDocument()
     ProvXMLSerializer().deserialize_subtree(root, document)
     return document
+
+
+def _is_name_of_nothing(element: etree._Element) -> bool:
+    """Whether the text is a QName in no namespace: PROV has no name for it, so it is taken as text.
+
+    The examples of W3C's PROV-XML have such values.
+    """
+    prefix, _, name = (element.get(_XSI_TYPE) or "").rpartition(":")
+    is_name = (name, element.nsmap.get(prefix or None)) == ("QName", _XSD)
+    return is_name and ":" not in (element.text or "") and None not in element.nsmap
 
 
 def _is_record(element: etree._Element) -> bool:
@@ -245,8 +310,8 @@ def _bound_combinations(dataset: Dataset) -> None:
 
 _READERS: dict[str, Callable[[bytes], ProvDocument]] = {
     "json": _json,
-    "jsonld": _by_prov("jsonld"),
-    "provn": _by_prov("provn"),
+    "jsonld": _jsonld,
+    "provn": _provn,
     "trig": _rdf,
     "xml": _xml,
 }

@@ -257,6 +257,11 @@ def a_tombstone_is_dated_back(document: Told) -> None:
     document["wasInvalidatedBy"][f"{OWN}v6-invalidation"]["prov:time"] = EARLY
 
 
+@mutation("tombstone-invalidates")
+def a_tombstone_ends_nothing(document: Told) -> None:
+    del document["wasInvalidatedBy"][f"{OWN}v3-validity-ends"]
+
+
 @mutation("invalidation-after-generation")
 def a_period_ends_before_it_begins(document: Told) -> None:
     document["wasInvalidatedBy"][f"{OWN}v6-validity-ends"]["prov:time"] = EARLY

@@ -10,11 +10,12 @@ import socket
 import warnings
 from pathlib import Path
 
+import prov
 import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prov.model import ProvDocument
+from prov.model import ProvActivity, ProvDocument
 
 from domain.errors import RefusedInput
 from domain.events import Created, Tombstoned, Updated
@@ -236,3 +237,80 @@ def test_libraries_remark_nothing_and_are_heard_again_afterwards(
     read(tmp_path / "document.ttl")
     assert caplog.records == []
     assert logging.getLogger("rdflib").getEffectiveLevel() == logging.getLogger().getEffectiveLevel()
+
+
+EX = '"prefix":{"ex":"http://example.org/"}'
+NO_TIME = {
+    "json": (
+        "{" + EX + ',"activity":{"ex:a":{"prov:startTime":"2020"}}}',
+        "record 'ex:a', attribute 'prov:startTime': '2020' is not an xsd:dateTime",
+    ),
+    "json, an end": (
+        "{" + EX + ',"activity":{"ex:a":{"prov:endTime":""}}}',
+        "'prov:endTime': '' is not an xsd:dateTime",
+    ),
+    "json, a generation": (
+        "{" + EX + ',"wasGeneratedBy":{"ex:g":{"prov:entity":"ex:e","prov:time":"not a time"}}}',
+        "'not a time' is not an xsd:dateTime",
+    ),
+    "jsonl": (
+        "{" + EX + "}\n{" + EX + ',"used":{"ex:u":{"prov:activity":"ex:a","prov:time":"1"}}}\n',
+        "not an xsd:dateT",
+    ),
+    "xml": (
+        (
+            '<prov:document xmlns:prov="http://www.w3.org/ns/prov#" xmlns:ex="http://example.org/"><prov:activity '
+            'prov:id="ex:a"><prov:startTime>not a time</prov:startTime></prov:activity></prov:document>'
+        ),
+        "Invalid value for attribute prov:startTime: not a time",
+    ),
+    "provn": (
+        "document\nprefix ex <http://example.org/>\nactivity(ex:a, 2020, -)\nendDocument",
+        "expected a time for prov:startTime, found '2020'",
+    ),
+    "ttl": (
+        (
+            "@prefix prov: <http://www.w3.org/ns/prov#> . @prefix ex: <http://example.org/> .\n"
+            'ex:e a prov:Entity ; prov:qualifiedGeneration [ a prov:Generation ; prov:atTime "x" ] .'
+        ),
+        "Invalid value for attribute prov:time",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(NO_TIME))
+def test_a_time_that_is_none_is_refused_and_never_left_out(name: str, tmp_path: Path) -> None:
+    text, expected = NO_TIME[name]
+    assert expected in refused(tmp_path / f"document.{name.partition(',')[0]}", text)
+
+
+TWICE = "stands twice in one object"
+AMBIGUOUS = {
+    "{" + EX + ',"entity":{"ex:a":{}},"entity":{"ex:b":{}}}': f"the member 'entity' {TWICE}",
+    "{" + EX + ',"bundle":{"ex:b":{"entity":{"ex:a":{"ex:v":1,"ex:v":2}}}}}': f"the member 'ex:v' {TWICE}",
+    "{" + EX + ',"entity":{"ex:a":{"ex:v":NaN}}}': "NaN is no JSON",
+    '{"prefix":{"ex":7},"entity":{"ex:a":{}}}': "the prefix 'ex' stands for 7, which is no IRI",
+    '{"entity":{"ex:a":{}}}': "entity 'ex:a' has the prefix 'ex', which is not declared",
+    "{" + EX + ',"bundle":{"ex:b":{"activity":{"no:a":{}}}}}': "activity 'no:a' has the prefix 'no', which is not",
+}
+
+
+@pytest.mark.parametrize("text", list(AMBIGUOUS))
+def test_json_that_can_be_understood_in_several_ways_is_refused(text: str, tmp_path: Path) -> None:
+    assert AMBIGUOUS[text] in refused(tmp_path / "document.json", text)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_document(written: dict[str, bytes], tmp_path: Path) -> None:
+    for format_ in ("json", "provn", "xml"):
+        file = tmp_path / f"marked.{format_}"
+        file.write_bytes(b"\xef\xbb\xbf" + written[format_])
+        assert read(file, format_).records
+
+
+def test_the_examples_of_prov_xml_are_read() -> None:
+    """W3C's have QNames without a namespace, which PROV has no name for."""
+    folder = Path(prov.__file__).parent / "tests" / "xml"
+    told = {example.name: read(example) for example in sorted(folder.glob("example_*.xml"))}
+    assert len(told) > 30
+    (activity,) = told["example_12.xml"].get_records(ProvActivity)
+    assert activity.get_attribute("prov:type") == {"Editing"}
