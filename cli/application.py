@@ -31,7 +31,7 @@ DONE, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 _ORDER = (
-    *("sync", "runs", "revert", "find"),
+    *("sync", "runs", "revert", "find", "search"),
     *("get", "history", "diff", "blame", "prov"),
     *("export", "changes"),
     *("edit", "tombstone", "restore"),

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cli import auditing, collections, curating, ledger, provenance, reading, rebuilding, synchronising, verifying
+from cli import (
+    auditing,
+    collections,
+    curating,
+    ledger,
+    provenance,
+    reading,
+    rebuilding,
+    searching,
+    synchronising,
+    verifying,
+)
 from cli.application import app
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "provenance",
     "reading",
     "rebuilding",
+    "searching",
     "synchronising",
     "verifying",
 ]

@@ -17,6 +17,7 @@ from projections.failing import Place
 from projections.ledger.tree import LedgerTree
 from projections.objects import Objects
 from projections.projection import SQL, EventProjection, ObjectProjection, Projection
+from projections.search.index import Search
 from projections.terms import Terms
 from projections.versions import Versions
 from store import statements
@@ -28,7 +29,7 @@ BATCH = 1000
 BATCH_BYTES = 32 * 1024 * 1024
 """What a batch unpacks at most: its events, and what rebuilds the states they follow. One event always goes through."""
 
-OBJECT_PROJECTIONS: dict[str, type[ObjectProjection]] = {kind.name: kind for kind in (Objects, Versions, Terms)}
+OBJECT_PROJECTIONS: dict[str, type[ObjectProjection]] = {kind.name: kind for kind in (Objects, Versions, Terms, Search)}
 """The projections with rows of their own for every object, by name."""
 
 PROJECTIONS: dict[str, type[Projection]] = {**OBJECT_PROJECTIONS, LedgerTree.name: LedgerTree}

@@ -64,6 +64,24 @@ CREATE INDEX terms_standing ON terms (pid) WHERE standing IS NOT NULL;
 CREATE INDEX terms_term ON terms USING hash (term);
 CREATE INDEX terms_of_object ON terms (pid, term)
 
+-- name: create_search
+CREATE TABLE search (
+    pid           text    NOT NULL,
+    from_position bigint  NOT NULL,
+    to_position   bigint,
+    type          text    NOT NULL,
+    tombstoned    boolean NOT NULL,
+    name          text,
+    identifier    text,
+    text          text    NOT NULL,
+    facets        text[]  NOT NULL
+)
+
+-- name: index_search
+ALTER TABLE search ADD PRIMARY KEY (pid, from_position);
+CREATE UNIQUE INDEX search_open ON search (pid) WHERE to_position IS NULL;
+CREATE INDEX search_words ON search USING gin (to_tsvector('simple', text), facets)
+
 -- name: create_ledger_tiles
 CREATE TABLE ledger_tiles (
     level  smallint NOT NULL,

@@ -34,6 +34,7 @@ PRIVILEGES: dict[str, tuple[LiteralString, ...]] = {
     "objects": _DERIVED,
     "versions": _DERIVED,
     "terms": _DERIVED,
+    "search": _DERIVED,
     "ledger_tiles": _DERIVED,
     "checkpoints": ("SELECT", "INSERT"),
     "self_checks": ("SELECT", "INSERT", "UPDATE"),

@@ -389,6 +389,46 @@ def test_changes_outside_the_window_are_left_out(command: Command) -> None:
     assert [change["recorded"] for change in everything] == sorted(change["recorded"] for change in everything)
 
 
+# -- search ---------------------------------------------------------------------------------------
+
+
+def test_search_finds_by_words_and_facets_now_and_then(command: Command, pid: str) -> None:
+    found = command("search", "brontosaurus", "--json").json
+    assert pid in [hit["pid"] for hit in found["hits"]]
+    assert found["total"] == len(found["hits"]) < 5
+    told = command("search", "BRONTOSAURUS").out
+    assert pid in told
+    assert told.splitlines()[-1] == f"{found['total']} objects as of position {found['position']}"
+    assert command("search", "brontosaurus", "--position", "0", "--json").json["total"] == 0
+    assert command("search", "--at", "2000-01-01", "--json").json["total"] == 0
+    specimens = ("search", "--type", "ods:DigitalSpecimen", "--json")
+    everything = command(*specimens, "--facet", "dwc:basisOfRecord").json
+    bases = everything["facets"]["dwc:basisOfRecord"]
+    assert sum(bases.values()) == everything["total"] > 10
+    for basis, amount in bases.items():
+        narrowed = command(*specimens, "--filter", f"dwc:basisOfRecord={basis}").json
+        assert narrowed["total"] == amount
+    assert command(*specimens, "--tombstoned").json["total"] > everything["total"]
+
+
+def test_search_goes_on_page_by_page(command: Command) -> None:
+    first = command("search", "--limit", "2").out
+    last = first.splitlines()[2].split()[0]
+    assert first.endswith(f"; more with --after {last}\n")
+    whole = [hit["pid"] for hit in command("search", "--limit", "100", "--json").json["hits"]]
+    assert [hit["pid"] for hit in command("search", "--limit", "100", "--after", last, "--json").json["hits"]] == whole[
+        2:
+    ]
+
+
+def test_search_says_what_it_does_not_understand(command: Command) -> None:
+    assert "is no facet; there are" in command.misused("search", "--filter", "dwc:locality=Dresden")
+    assert "is no facet" in command.misused("search", "--facet", "dwc:locality")
+    assert "is not TERM=VALUE" in command.misused("search", "--filter", "Dresden")
+    assert "not both" in command.misused("search", "--at", "2020-01-01", "--position", "3")
+    assert "must be one of" in command.misused("search", "--type", "ods:Specimen")
+
+
 # -- prov -----------------------------------------------------------------------------------------
 
 
