@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +15,7 @@ from domain.canonical import canonical_bytes, digest, normal_form
 from domain.diff import verified_diff
 from domain.errors import Conflict, IntegrityFailure, InvalidDocument, InvalidPatch, NothingToChange
 from domain.events import Activity, Cause, Created, DigitalObjectEvent, Restored, Source, Tombstoned, Updated
-from domain.identity import with_sets_in_order
+from domain.identity import put_sets_in_order, with_sets_in_order
 from domain.opends import OBJECT_TYPES, TOMBSTONE_TERM, computed_terms, object_iri
 from domain.patch import apply_in_place, copy_of
 from domain.times import now, to_text
@@ -45,7 +47,19 @@ MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
 
 class Content(dict[str, Any]):
-    """A document that :func:`content_of` has accepted, so that it need not be checked again. Read-only by agreement."""
+    """A document that :func:`content_of` has accepted, so that it need not be checked again. Read-only by agreement.
+
+    ``canonical`` are its RFC 8785 bytes.
+    """
+
+    def __init__(self, document: dict[str, Any], canonical: bytes) -> None:
+        super().__init__(document)
+        self.canonical = canonical
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical bytes, in hexadecimal digits."""
+        return sha256(self.canonical).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -178,12 +192,15 @@ def content_of(document: Any) -> Content:
     if kind is None:
         known = ", ".join(OBJECT_TYPES)
         raise InvalidDocument(f"@type {content.get('@type')!r} is not one of {known}")
-    computed = computed_terms(kind.name)
-    ordered = with_sets_in_order({term: value for term, value in content.items() if term not in computed})
-    size = len(canonical_bytes(ordered))
-    if size > MAX_CONTENT_BYTES:
-        raise InvalidDocument(f"a document of {size} bytes is larger than the {MAX_CONTENT_BYTES} that are kept")
-    return Content(ordered)
+    for term in computed_terms(kind.name):
+        content.pop(term, None)
+    put_sets_in_order(content)
+    canonical = canonical_bytes(content)
+    if len(canonical) > MAX_CONTENT_BYTES:
+        raise InvalidDocument(
+            f"a document of {len(canonical)} bytes is larger than the {MAX_CONTENT_BYTES} that are kept"
+        )
+    return Content(content, canonical)
 
 
 def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | Snapshot]) -> DigitalObject | None:
@@ -284,7 +301,7 @@ def _event(
         ),
         "agents": provenance.agents,
         "patch": patch,
-        "digest": digest(content),
+        "digest": content.digest if isinstance(content, Content) else digest(content),
         "schema": kind.schema,
         "occurred": provenance.occurred,
         "source": provenance.source,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from domain.canonical import canonical_bytes
 from domain.opends import ITEM_IDENTITY, VALUE_SETS
+from domain.patch import copy_of
 
 Key = tuple[Any, ...]
 Pairing = list[tuple[int, int]]
@@ -19,7 +21,23 @@ def with_sets_in_order(document: Any) -> Any:
     Openly unordered arrays then have one order, so that a source listing the same items
     differently makes no change. Other arrays keep their order. Fresh containers are returned.
     """
-    return _ordered(document, None)
+    ordered = copy_of(document)
+    put_sets_in_order(ordered)
+    return ordered
+
+
+def put_sets_in_order(document: Any, name: str | None = None) -> None:
+    """Sort the sets in a document, or in what its property ``name`` holds, in place."""
+    if isinstance(document, dict):
+        for key, item in document.items():
+            if isinstance(item, (dict, list)):
+                put_sets_in_order(item, key)
+    elif isinstance(document, list):
+        for item in document:
+            if isinstance(item, (dict, list)):
+                put_sets_in_order(item)
+        if len(document) > 1:
+            _sort(document, name)
 
 
 def pair_items(name: str | None, old: Sequence[Any], new: Sequence[Any]) -> Pairing | None:
@@ -80,24 +98,26 @@ def _value(item: Any, path: str) -> Any:
     return None if item is None or isinstance(item, (dict, list)) else (type(item).__name__, item)
 
 
-def _ordered(value: Any, name: str | None) -> Any:
-    if isinstance(value, dict):
-        return {key: _ordered(item, key) if isinstance(item, (dict, list)) else item for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
-    items = [_ordered(item, None) if isinstance(item, (dict, list)) else item for item in value]
-    if len(items) < 2:
-        return items
+def _sort(items: list[Any], name: str | None) -> None:
     identity = ITEM_IDENTITY.get(name or "")
     if name in VALUE_SETS:
         items.sort(key=canonical_bytes)
     elif identity is not None and not identity.ordered:
-        items.sort(key=lambda item: (_sort_key(item, identity.keys), canonical_bytes(item)))
-    return items
+        parts = _parts(identity.keys)
+        keys: list[Any] = [_sort_key(item, parts) for item in items]
+        if len(set(keys)) < len(keys):
+            keys = [(key, canonical_bytes(item)) for key, item in zip(keys, items, strict=True)]
+        items[:] = [items[index] for index in sorted(range(len(items)), key=keys.__getitem__)]
 
 
-def _sort_key(item: Any, keys: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    """Text of every key part, strongest first; dates come first where a key has one."""
+@cache
+def _parts(keys: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Every key part, strongest first; dates come first where a key has one."""
     parts = [path for paths in keys for path in paths]
     dates = [path for path in parts if path.endswith(("Date", "dateIdentified"))]
-    return tuple(str((_value(item, path) or ("", ""))[1]) for path in dict.fromkeys(dates + parts))
+    return tuple(dict.fromkeys(dates + parts))
+
+
+def _sort_key(item: Any, parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Text of every key part."""
+    return tuple([str((_value(item, path) or ("", ""))[1]) for path in parts])

@@ -35,12 +35,8 @@ class Bounds:
 
 
 def copy_of(document: Any) -> Any:
-    """An independent copy of a value in normal form."""
-    if isinstance(document, dict):
-        return {key: copy_of(item) if isinstance(item, (dict, list)) else item for key, item in document.items()}
-    if isinstance(document, list):
-        return [copy_of(item) if isinstance(item, (dict, list)) else item for item in document]
-    return document
+    """An independent copy of a value in normal form; written and read, which is faster than member by member."""
+    return orjson.loads(orjson.dumps(document)) if isinstance(document, (dict, list)) else document
 
 
 def apply_in_place(document: Any, patch: Patch) -> Any:

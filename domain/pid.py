@@ -33,7 +33,11 @@ def mint(prefix: str) -> str:
     """A new random PID under ``prefix``; the store checks that nobody has it yet."""
     if not _PREFIX.fullmatch(prefix):
         raise InvalidIdentifier(f"PID prefix {prefix!r} must be letters, digits, '.' or '_'")
-    suffix = "".join(secrets.choice(ALPHABET) for _ in range(9))
+    number = secrets.randbelow(len(ALPHABET) ** 9)
+    suffix = ""
+    for _ in range(9):
+        number, index = divmod(number, len(ALPHABET))
+        suffix += ALPHABET[index]
     return f"{prefix}/{suffix[:3]}-{suffix[3:6]}-{suffix[6:]}"
 
 

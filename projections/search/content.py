@@ -62,7 +62,7 @@ def content_of(document: dict[str, Any], object_type: str, tombstoned: bool) -> 
     """What search sees of a document."""
     words: dict[str, None] = {}
     facets: set[str] = set()
-    _collect(document, "", words, facets)
+    _collect(document, words, facets)
     if object_type == "ods:DigitalSpecimen":
         facets.add(f"{MIDS}={mids_level(document)}")
     name = document.get("ods:specimenName") or document.get("dcterms:title") or document.get("schema:name")
@@ -104,15 +104,22 @@ def facet(term: str, value: Any) -> str | None:
     return None
 
 
-def _collect(value: Any, term: str, words: dict[str, None], facets: set[str]) -> None:
-    if isinstance(value, dict):
-        for name, member in value.items():
-            _collect(member, name, words, facets)
-    elif isinstance(value, list):
-        for item in value:
-            _collect(item, term, words, facets)
-    else:
-        if term in WORDS and isinstance(value, str):
-            words[value] = None
-        if term in FACETS and (found := facet(term, value)) is not None:
-            facets.add(found)
+def _collect(document: dict[str, Any], words: dict[str, None], facets: set[str]) -> None:
+    for term, value in document.items():
+        if type(value) is dict:
+            _collect(value, words, facets)
+        elif type(value) is list:
+            for item in value:
+                if type(item) is dict:
+                    _collect(item, words, facets)
+                elif term in SEEN:
+                    _see(term, item, words, facets)
+        elif term in SEEN:
+            _see(term, value, words, facets)
+
+
+def _see(term: str, value: Any, words: dict[str, None], facets: set[str]) -> None:
+    if term in WORDS and isinstance(value, str):
+        words[value] = None
+    if term in FACETS and (found := facet(term, value)) is not None:
+        facets.add(found)

@@ -50,7 +50,8 @@ class Unread:
 class Candidate:
     """A record after mapping.
 
-    ``media`` are (natural key, document); ``notices`` and ``parked_media`` (place, reason) are for people.
+    ``media`` are (natural key, document); ``notices`` and ``parked_media`` (place, reason) are for people. ``iri`` is
+    the ``@id`` that the document came with.
     """
 
     unread: Unread
@@ -60,6 +61,7 @@ class Candidate:
     media: tuple[tuple[str, Json], ...] = ()
     notices: tuple[Notice, ...] = ()
     parked_media: tuple[tuple[str, str], ...] = ()
+    iri: Any = None
 
 
 class SourceFile(Protocol):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.digital_object import content_of
+from domain.digital_object import Content, content_of
 from domain.errors import InvalidDocument, RefusedInput
 from domain.representation import missing_terms
 from sources.mapping.fields import Notice
@@ -99,7 +99,8 @@ class Chunk:
         try:
             _must_fit(unread.record_id)
             candidate = file.read(unread, settings)
-            _must_be_kept(candidate.key, candidate.document)
+            document = candidate.document
+            candidate = replace(candidate, document=_kept(candidate.key, document), iri=document.get("@id"))
         except RefusedInput as error:
             item = RunItem(SPECIMEN, "parked", unread.record_id[:SHOWN], unread.place, reason=str(error))
             self._park(item, known)
@@ -114,17 +115,15 @@ class Chunk:
 
     def _with_sound_media(self, candidate: Candidate) -> Candidate:
         """The candidate without media that cannot be kept; parks those."""
-        media = []
+        media: list[tuple[str, dict[str, Any]]] = []
         parked = list(candidate.parked_media)
         for key, document in candidate.media:
             try:
-                _must_be_kept(key, document)
+                media.append((key, _kept(key, document)))
             except RefusedInput as error:
                 parked.append((candidate.unread.place, str(error)))
-            else:
-                media.append((key, document))
         if not parked:
-            return candidate
+            return replace(candidate, media=tuple(media))
         at: Counter[str] = Counter()
         for place, reason in parked:
             at[place] += 1
@@ -166,10 +165,10 @@ class Chunk:
         self.candidates = [candidate for candidate in self.candidates if id(candidate.unread) in kept]
 
 
-def _must_be_kept(key: str, document: dict[str, Any]) -> None:
-    """Raises a :class:`RefusedInput` when the document of a record cannot be kept."""
+def _kept(key: str, document: dict[str, Any]) -> Content:
+    """The content of a record as it will be kept; raises a :class:`RefusedInput` when it cannot be."""
     _must_fit(key)
-    content_of(document)
+    return content_of(document)
 
 
 def _must_fit(key: str) -> None:

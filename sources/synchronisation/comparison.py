@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain.canonical import digest, same
-from domain.digital_object import DigitalObject, Provenance, content_of
+from domain.canonical import same
+from domain.digital_object import Content, DigitalObject, Provenance, content_of
 from domain.errors import InvalidIdentifier, NothingToChange
 from domain.events import DigitalObjectEvent
 from domain.identity import with_sets_in_order
@@ -49,11 +49,16 @@ class _Statement:
 
     type: str
     key: str
-    content: dict[str, Any]
+    content: Content
     record_id: str
     record_digest: bytes
     media: tuple[str, ...]
     place: str | None
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the content."""
+        return bytes.fromhex(self.content.digest)
 
 
 class _Comparison:
@@ -109,7 +114,7 @@ class _Comparison:
         brought = {
             (candidate.type, candidate.key): own
             for candidate in self._candidates
-            if (candidate.type, candidate.key) not in self._pids and (own := _own_pid(candidate.document)) is not None
+            if (candidate.type, candidate.key) not in self._pids and (own := _own_pid(candidate)) is not None
         }
         taken = {row[0] for row in self._ledger.recorder.fetch("taken_pids", (list(brought.values()),) * 2)}
         kept = []
@@ -193,7 +198,7 @@ class _Comparison:
         relations.extend(_relationship("hasDigitalSpecimen", object_iri(SPECIMEN, pid)) for pid in listing.values())
         content = content_of({**document, "ods:hasEntityRelationships": relations})
         place = described[0].unread.place if described else None
-        return _Statement(MEDIA, key, content, str(describer), bytes.fromhex(digest(content)), (), place)
+        return _Statement(MEDIA, key, content, str(describer), bytes.fromhex(content.digest), (), place)
 
     def _last_statement(self, record: SourceRecord) -> dict[str, Any]:
         """The document the source's last statement was mapped to."""
@@ -210,7 +215,7 @@ class _Comparison:
         record = self._records.get((statement.type, statement.key))
         if record is None:
             return True
-        if not record.present or bytes.fromhex(digest(statement.content)) != record.document_digest:
+        if not record.present or statement.digest != record.document_digest:
             return True
         same_reading = (record.record_digest, record.record_id, record.media) == (
             statement.record_digest,
@@ -301,7 +306,7 @@ class _Comparison:
             statement.record_id,
             pid,
             statement.record_digest,
-            bytes.fromhex(digest(statement.content)),
+            statement.digest,
             version,
             document,
             statement.media,
@@ -325,12 +330,11 @@ def _relationship(name: str, iri: str) -> dict[str, str]:
     }
 
 
-def _own_pid(document: dict[str, Any]) -> str | None:
+def _own_pid(candidate: Candidate) -> str | None:
     """The PID a document brings in ``@id``, if it is one."""
-    identifier = document.get("@id")
-    if not isinstance(identifier, str):
+    if not isinstance(candidate.iri, str):
         return None
     try:
-        return parse_pid(identifier)[0]
+        return parse_pid(candidate.iri)[0]
     except InvalidIdentifier:
         return None

@@ -241,7 +241,7 @@ class _Synchronisation:
         if not (decisions.made or decisions.records or decisions.others):
             return
         events = decisions.events()
-        if events:
+        if events and not self._ledger.compressor.dictionary_id:
             self._ledger.learn_to_compress([orjson.dumps(event.to_json()) for event in events])
 
         def beside(connection: Connection[Any]) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain import canonical
 from domain.canonical import MAX_DEPTH, MAX_INTEGER, canonical_bytes, digest, normal_form, parse, same
 from domain.errors import UnrepresentableJson
 from tests.domain.json_strategies import DOCUMENTS
@@ -149,3 +151,40 @@ def test_true_and_one_and_text_one_differ() -> None:
 def test_pretty_and_compact_text_give_the_same_digest() -> None:
     document = {"b": [1, 2.50, {"é": None}], "a": "x"}
     assert digest(parse(json.dumps(document, indent=3))) == digest(parse(json.dumps(document, sort_keys=True)))
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.integers(-3, 3).map(float)
+    | DOUBLES
+    | st.sampled_from([1e15, 1e16, 1e17, 2.0**53, float(MAX_INTEGER), -0.0, 1e-7])
+    | st.text()
+    | st.sampled_from(["\x00", "\ud800", "\\u0000", "1.0,", "😀"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["a", "\x00", 7]), inner, max_size=2)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=1000)
+@given(ANYTHING)
+def test_the_fast_way_to_the_normal_form_is_the_slow_one(value: Any) -> None:
+    def outcome(way: Callable[[Any], Any]) -> str:
+        try:
+            return repr(way(value))  # tells 1 from 1.0 and True, and the order of members
+        except UnrepresentableJson:
+            return "refused"
+
+    assert outcome(normal_form) == outcome(lambda each: canonical._normal(each, 0))
+
+
+def test_the_normal_form_shares_nothing_with_the_value() -> None:
+    value: dict[str, Any] = {"a": [{"b": 1}]}
+    normal_form(value)["a"][0]["b"] = 2
+    assert value == {"a": [{"b": 1}]}

@@ -401,7 +401,7 @@ def test_a_worker_of_another_rebuild_writes_nothing(ledger: Ledger) -> None:
     with ledger.beside(beside.next_of(ledger)) as new:
         with new.connection() as connection:
             connection.execute("UPDATE parts SET done = false, after_pid = '', events = 0")
-            connection.execute("TRUNCATE objects, versions, terms")
+            connection.execute("TRUNCATE objects, versions, terms, search")
         late = filling.Task(uuid4(), tuple(OBJECT_PROJECTIONS), 12)
         with pytest.raises(filling.Superseded):
             filling.fill(new, late, lambda _events: None)
@@ -465,6 +465,7 @@ def test_an_interrupted_rebuild_goes_on_and_another_one_begins_anew(
     assert {name: len(rows) for name, rows in rows_of(ledger).items()} == {
         **{name: len(rows) + 6 for name, rows in before.items()},
         "objects": 42,
+        "search": 42,
         "terms": len(before["terms"]) // 40 * 42,
         "ledger": 1,
     }
