@@ -78,7 +78,8 @@ class Chunk:
                 chunk._park(parked, records if item.of_record else ())
                 chunk.unidentified[item.of_record] += item.id is None
                 continue
-            unread = replace(item, record_digest=hashlib.sha256(item.record_digest + salt).digest())
+            salted = hashlib.sha256(item.record_digest + salt).digest()
+            unread = Unread(item.place, item.record_id, salted, item.content, item.weight)
             as_before = [
                 record
                 for record in records
