@@ -20,6 +20,7 @@ from rich.table import Table
 from audit.verify import verify
 from benchmarks.appending import appending
 from benchmarks.histories import grow
+from benchmarks.limits import limits
 from benchmarks.museum import write_archive
 from benchmarks.proof import proof
 from benchmarks.provenance import provenance
@@ -82,6 +83,8 @@ def _measure(ledger: Ledger, first: Path, second: Path) -> None:
     console.print(_reads(ledger, source.pid))
     with Ledger.open(replace(ledger.settings, ledger="appending")) as empty:
         console.print(appending(empty))
+    with Ledger.open(replace(ledger.settings, ledger="limits")) as empty:
+        console.print(limits(empty))
     console.print(proof(ledger, "one version of each specimen"))
     with Ledger.open(replace(ledger.settings, ledger="histories_proved")) as histories:
         with tempfile.TemporaryDirectory() as folder:

@@ -132,7 +132,8 @@ def sizes(ledger: Ledger) -> list[tuple[str, int]]:
             " WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' GROUP BY 1"
             " HAVING sum(pg_total_relation_size(oid)) > 1000000 ORDER BY 2 DESC"
         )
-        return cursor.fetchall()
+        found: list[tuple[str, int]] = cursor.fetchall()
+        return found
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from domain.errors import IntegrityFailure
 from projections.following import (
     BATCH,
     OBJECT_PROJECTIONS,
@@ -29,10 +30,17 @@ def catch_up(
     (position, end).
 
     Raises :class:`ProjectionFailed` for an event that cannot be taken in, :class:`NotFound` for a name that is no
-    projection.
+    projection, :class:`IntegrityFailure` when a newer program has rebuilt one: an older one would build it back.
     """
     chosen = known(names)
     there = positions(ledger)
+    for name in chosen:
+        version = there.get(name, (0, 0))[0]
+        if version > PROJECTIONS[name].version:
+            raise IntegrityFailure(
+                f"the projection {name!r} is of version {version}, newer than this program, which knows version "
+                f"{PROJECTIONS[name].version}; upgrade the program"
+            )
     unstarted = [kind for kind in map(PROJECTIONS.__getitem__, chosen) if kind.name not in there]
     for kind in unstarted:
         if kind.migrated == kind.version:

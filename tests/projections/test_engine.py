@@ -379,6 +379,16 @@ def test_a_projection_whose_code_changed_starts_again(ledger: Ledger, monkeypatc
     assert {row["name"]: row["version"] for row in rows} == {name: kind.version for name, kind in PROJECTIONS.items()}
 
 
+def test_an_older_program_does_not_build_back_what_a_newer_one_made(ledger: Ledger) -> None:
+    fill(ledger)
+    catch_up(ledger)
+    with ledger.connection() as connection:
+        connection.execute("UPDATE projections SET version = version + 1 WHERE name = 'terms'")
+    with pytest.raises(IntegrityFailure, match="'terms' is of version 2, newer than this program"):
+        catch_up(ledger)
+    catch_up(ledger, ["objects"])
+
+
 # -- a log that is not whole ----------------------------------------------------------------------
 
 
