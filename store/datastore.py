@@ -64,7 +64,8 @@ class LedgerDatastore(PostgresDatastore):
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         """Settings of every new connection."""
         library_settings = super().after_connect_func()
-        settings = sql.SQL("SET search_path = {}; SET ROLE {}; SET timezone = 'UTC'").format(
+        # Every statement here is short; where statistics are missing, PostgreSQL would compile each for a second.
+        settings = sql.SQL("SET search_path = {}; SET ROLE {}; SET timezone = 'UTC'; SET jit = off").format(
             sql.SQL(", ").join(map(sql.Identifier, self._path)), sql.Identifier(service_role(self.schema))
         )
 

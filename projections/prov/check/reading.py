@@ -54,6 +54,11 @@ _ATTRIBUTES = ("label", "location", "type", "role", "value", "other")
 _XSD = "http://www.w3.org/2001/XMLSchema"
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
+_TIMES = ("startTime", "endTime", "time")
+_DATE_TIME = re.compile(
+    r"-?[0-9]{4,}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?", re.ASCII
+)
+
 _JSONLD = re.compile(rb'"@(?:context|graph)"\s*:')
 _XML = re.compile(rb"\s*<(?:\?|!|(?:[\w.-]+:)?(?:document|bundleContent)\b)")
 _XML_ROOT = re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<[^>]*")
@@ -187,8 +192,23 @@ def _jsonld(data: bytes) -> ProvDocument:
 def _require_plain(data: bytes) -> None:
     """Raises ``ValueError`` for JSON that readers understand in more than one way."""
     value = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
+    _require_times(value)
     if isinstance(value, dict):
         _require_prefixes(value, frozenset(("prov", "xsd", "xsi", "_")))
+
+
+def _require_times(value: Any) -> None:
+    """Raises ``ValueError`` for a time of an activity or event that is no ``xsd:dateTime``; readers leave some out."""
+    if isinstance(value, list):
+        for item in value:
+            _require_times(item)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            if name.removeprefix("prov:") in _TIMES:
+                told = member.get("@value", member.get("$")) if isinstance(member, dict) else member
+                if not isinstance(told, list) and not (isinstance(told, str) and _DATE_TIME.fullmatch(told)):
+                    raise ValueError(f"{name} is {told!r}, which is not an xsd:dateTime")
+            _require_times(member)
 
 
 def _require_prefixes(document: dict[str, Any], known: frozenset[str]) -> None:

@@ -241,17 +241,28 @@ def test_libraries_remark_nothing_and_are_heard_again_afterwards(
 
 EX = '"prefix":{"ex":"http://example.org/"}'
 NO_TIME = {
+    "json, as basic ISO 8601": (
+        "{" + EX + ',"activity":{"ex:a":{"prov:startTime":"20200101T000000"}}}',
+        "prov:startTime is '20200101T000000', which is not",
+    ),
+    "jsonld": (
+        (
+            '{"@context":[{"ex":"http://example.org/"},"https://openprovenance.org/prov-jsonld/context.jsonld"],'
+            '"@graph":[{"@type":"prov:Activity","@id":"ex:a","startTime":"not a time"}]}'
+        ),
+        "startTime is 'not a time', which is not an xsd:dateTime",
+    ),
     "json": (
         "{" + EX + ',"activity":{"ex:a":{"prov:startTime":"2020"}}}',
-        "record 'ex:a', attribute 'prov:startTime': '2020' is not an xsd:dateTime",
+        "prov:startTime is '2020', which is not an xsd:dateTime",
     ),
     "json, an end": (
         "{" + EX + ',"activity":{"ex:a":{"prov:endTime":""}}}',
-        "'prov:endTime': '' is not an xsd:dateTime",
+        "prov:endTime is '', which is not an xsd:dateTime",
     ),
     "json, a generation": (
         "{" + EX + ',"wasGeneratedBy":{"ex:g":{"prov:entity":"ex:e","prov:time":"not a time"}}}',
-        "'not a time' is not an xsd:dateTime",
+        "prov:time is 'not a time', which is not an xsd:dateTime",
     ),
     "jsonl": (
         "{" + EX + "}\n{" + EX + ',"used":{"ex:u":{"prov:activity":"ex:a","prov:time":"1"}}}\n',
