@@ -19,7 +19,7 @@ Versions
     activities that generate them increases likewise. ``revision-names-its-events``: the revision of a version names its
     activity, and a generation and usage that are stated. ``revision-of-previous-version``: each generated version but
     the first is a revision, and of the one before it. ``tombstone-invalidates``: the activity of a tombstone
-    invalidates something, the object or the period of its validity.
+    invalidates its object or the period of its validity.
 """
 
 from __future__ import annotations

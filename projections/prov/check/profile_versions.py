@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from urllib.parse import urldefrag
 
 from prov.model import PROV, PROV_TYPE
 
@@ -117,14 +118,29 @@ def _revisions(facts: Facts, numbers: dict[Term, int]) -> None:
 
 
 def _tombstones(facts: Facts, numbers: dict[Term, int]) -> None:
-    ended = {facts.value(each, 1) for invalidations in facts.invalidations.values() for each in invalidations}
+    """An activity may end several objects, so what a tombstone ends is looked for among the names of its own."""
+    ended = {
+        (facts.value(each, 1), _object_iri(entity))
+        for entity, invalidations in facts.invalidations.items()
+        for each in invalidations
+    }
     for version in numbers:
         for generation in facts.generations.get(version, ())[:1]:
             activity = facts.value(generation, 1)
             element = facts.activities.get(activity)
-            if element is not None and activity not in ended and _TOMBSTONE in element.record.extra_attributes:
-                what = f"{shown(version)} is a tombstone, but its activity {shown(activity)} invalidates nothing."
+            if element is None or _TOMBSTONE not in element.record.extra_attributes:
+                continue
+            if (activity, _object_iri(version)) not in ended:
+                what = (
+                    f"{shown(version)} is a tombstone, but its activity {shown(activity)} invalidates neither the"
+                    " object nor the period of its validity."
+                )
                 facts.find("tombstone-invalidates", what, generation, element)
+
+
+def _object_iri(name: Term) -> str:
+    """The object that a version or a period of validity belongs to, or that ``name`` is itself."""
+    return urldefrag(shown(name)).url
 
 
 def _names_its_events(facts: Facts, revision: Statement, generations: set[Term], usages: set[Term]) -> None:

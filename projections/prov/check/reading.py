@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import json
 import logging
 import re
 import warnings
@@ -20,14 +19,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import prov
 import zstandard
-from lxml import etree
 from prov.model import PROV, PROV_REC_CLS, ProvDocument, ProvFutureRejectionWarning
 
 from domain.errors import RefusedInput
+from projections.prov.check.plain_json import is_date_time, plain, require_prefixes
+from projections.prov.check.plain_xml import read_xml
+from projections.prov.check.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from rdflib import Dataset
@@ -48,34 +48,9 @@ _SUFFIXES = {
 }
 _COMPRESSED = (".gz", ".zst")
 _DECOMPRESSOR = zstandard.ZstdDecompressor(max_window_size=2**27)
-_ATTRIBUTES = ("label", "location", "type", "role", "value", "other")
-"""Elements of PROV-XML inside a record; all others are records."""
-
-_XSD = "http://www.w3.org/2001/XMLSchema"
-_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-
-_TIMES = ("startTime", "endTime", "time")
-_DATE_TIME = re.compile(
-    r"-?[0-9]{4,}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?", re.ASCII
-)
-
 _JSONLD = re.compile(rb'"@(?:context|graph)"\s*:')
 _XML = re.compile(rb"\s*<(?:\?|!|(?:[\w.-]+:)?(?:document|bundleContent)\b)")
-_XML_ROOT = re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<[^>]*")
 _PROVN = re.compile(rb"(?:\s|//[^\n]*|(?>/\*.*?\*/))*+document\b", re.DOTALL)
-
-# What the readers of prov, rdflib and lxml raise at malformed input is not one tree of errors.
-_UNREADABLE = (
-    prov.Error,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    SyntaxError,
-    ProvFutureRejectionWarning,
-)
 
 
 def read(path: Path | str, format: str | None = None) -> ProvDocument:  # noqa: A002 - what PROV calls it
@@ -91,7 +66,7 @@ def read(path: Path | str, format: str | None = None) -> ProvDocument:  # noqa: 
     try:
         with _quiet():
             return _READERS[chosen](data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         told = str(error).partition(". prov 3.3.0 will")[0]
         reason = " ".join(told.split())[:_LONGEST_REASON] or type(error).__name__
         hint = "" if format else "; if it is in another format, name that"
@@ -175,130 +150,24 @@ def _provn(data: bytes) -> ProvDocument:
 def _json(data: bytes) -> ProvDocument:
     """One document, or one on each line, which then are taken together."""
     if b"}\n{" not in data:
-        _require_plain(data)
-        return ProvDocument.deserialize(io.BytesIO(data), format="json")
+        return _one_json(data)
     whole = ProvDocument()
-    for line in data.splitlines():
-        _require_plain(line)
-        whole.update(ProvDocument.deserialize(io.BytesIO(line), format="json"))
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            whole.update(_one_json(line))
+        except UNREADABLE as error:
+            raise ValueError(f"line {number}: {error}") from error
     return whole
 
 
+def _one_json(data: bytes) -> ProvDocument:
+    require_prefixes(plain(data))
+    return ProvDocument.deserialize(io.BytesIO(data), format="json")
+
+
 def _jsonld(data: bytes) -> ProvDocument:
-    _require_plain(data)
+    plain(data)
     return ProvDocument.deserialize(io.BytesIO(data), format="jsonld")
-
-
-def _require_plain(data: bytes) -> None:
-    """Raises ``ValueError`` for JSON that readers understand in more than one way."""
-    value = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
-    _require_times(value)
-    if isinstance(value, dict):
-        _require_prefixes(value, frozenset(("prov", "xsd", "xsi", "_")))
-
-
-def _require_times(value: Any) -> None:
-    """Raises ``ValueError`` for a time of an activity or event that is no ``xsd:dateTime``; readers leave some out."""
-    if isinstance(value, list):
-        for item in value:
-            _require_times(item)
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            if name.removeprefix("prov:") in _TIMES:
-                told = member.get("@value", member.get("$")) if isinstance(member, dict) else member
-                if not isinstance(told, list) and not (isinstance(told, str) and _DATE_TIME.fullmatch(told)):
-                    raise ValueError(f"{name} is {told!r}, which is not an xsd:dateTime")
-            _require_times(member)
-
-
-def _require_prefixes(document: dict[str, Any], known: frozenset[str]) -> None:
-    """Raises for a PROV-JSON document or bundle that names things by a prefix it does not declare as text."""
-    prefixes = document.get("prefix", {})
-    for prefix, namespace in prefixes.items() if isinstance(prefixes, dict) else ():
-        if not isinstance(namespace, str):
-            raise TypeError(f"the prefix {prefix!r} stands for {namespace!r}, which is no IRI")
-    known = known.union(prefixes)
-    for section in ("entity", "activity", "agent"):
-        for name in document.get(section) or ():
-            prefix, colon, _ = str(name).partition(":")
-            if colon and prefix not in known:
-                raise ValueError(f"{section} {name!r} has the prefix {prefix!r}, which is not declared")
-    bundles = document.get("bundle")
-    for bundle in bundles.values() if isinstance(bundles, dict) else ():
-        if isinstance(bundle, dict):
-            _require_prefixes(bundle, known)
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(members)
-    if len(value) < len(members):
-        names = Counter(name for name, _ in members)
-        raise ValueError(f"the member {names.most_common(1)[0][0]!r} stands twice in one object")
-    return value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _xml(data: bytes) -> ProvDocument:
-    from prov.serializers.provxml import ProvXMLSerializer
-
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
-    )
-    root_tag = _XML_ROOT.match(data)
-    if root_tag is not None and 0 <= data.rfind(b"xmlns") < root_tag.end():
-        parser.set_element_class_lookup(etree.ElementDefaultClassLookup(element=_with_one_scope()))
-    root = etree.fromstring(data, parser)
-    information: Any = root.getroottree().docinfo
-    if information.doctype:
-        raise ValueError("it has a document type declaration, which PROV-XML does not need and entities can hide in")
-    if root.tag != f"{{{PROV.uri}}}document":
-        raise ValueError(f"its root element is {root.tag}, not prov:document")
-    for bundle in root.findall(f"{{{PROV.uri}}}bundle"):
-        if any(_is_record(child) for child in bundle):  # what ProvToolbox calls a bundleContent; else an entity
-            bundle.tag = f"{{{PROV.uri}}}bundleContent"
-    for element in root.iter():
-        if element.get(_XSI_TYPE) is not None and _is_name_of_nothing(element):
-            del element.attrib[_XSI_TYPE]
-    document = ProvDocument()
-    ProvXMLSerializer().deserialize_subtree(root, document)
-    return document
-
-
-def _is_name_of_nothing(element: etree._Element) -> bool:
-    """Whether the text is a QName in no namespace: PROV has no name for it, so it is taken as text.
-
-    The examples of W3C's PROV-XML have such values.
-    """
-    prefix, _, name = (element.get(_XSI_TYPE) or "").rpartition(":")
-    is_name = (name, element.nsmap.get(prefix or None)) == ("QName", _XSD)
-    return is_name and ":" not in (element.text or "") and None not in element.nsmap
-
-
-def _is_record(element: etree._Element) -> bool:
-    name = etree.QName(element)
-    return name.namespace == PROV.uri and name.localname not in _ATTRIBUTES
-
-
-def _with_one_scope() -> type[etree.ElementBase]:
-    """Elements of a document in which only the root declares namespaces.
-
-    ``prov`` asks for all namespaces in scope at each name, and lxml gathers them each time: quadratic for documents
-    like ours, in which each activity has a namespace of its own.
-    """
-    scope: dict[str | None, str] = {}
-
-    class Element(etree.ElementBase):
-        @property
-        def nsmap(self) -> dict[str | None, str]:
-            if not scope:
-                found: Any = super().nsmap
-                scope.update(found)
-            return scope
-
-    return Element
 
 
 def _rdf(data: bytes) -> ProvDocument:
@@ -308,6 +177,7 @@ def _rdf(data: bytes) -> ProvDocument:
     dataset = Dataset(default_union=True)
     dataset.parse(data=data, format="trig", publicID="urn:x-provenarium:document")
     _bound_combinations(dataset)
+    _require_times(dataset)
     serializer = ProvRDFSerializer()
     serializer.document = document = ProvDocument()
     serializer.decode_document(dataset, document)
@@ -328,10 +198,30 @@ def _bound_combinations(dataset: Dataset) -> None:
         raise ValueError("its qualified influences name so many things each that their combinations cannot be listed")
 
 
+def _require_times(dataset: Dataset) -> None:
+    """Raise ``ValueError`` for a time that is no ``xsd:dateTime``, with what it is said of."""
+    from rdflib import URIRef
+
+    for name in ("startedAtTime", "endedAtTime", "atTime"):
+        for subject, _, told, _ in dataset.quads((None, URIRef(PROV[name].uri), None, None)):
+            if not is_date_time(str(told)):
+                raise ValueError(f"prov:{name} of {_named(dataset, subject)} is {told!s}, which is not an xsd:dateTime")
+
+
+def _named(dataset: Dataset, subject: object) -> str:
+    """The IRI of ``subject``, or for one without a name of what it is said of."""
+    from rdflib import BNode
+
+    if isinstance(subject, BNode):
+        for owner, predicate, _, _ in dataset.quads((None, None, subject, None)):
+            return f"a {str(predicate).rpartition('#')[2]} of {owner}"
+    return str(subject)
+
+
 _READERS: dict[str, Callable[[bytes], ProvDocument]] = {
     "json": _json,
     "jsonld": _jsonld,
     "provn": _provn,
     "trig": _rdf,
-    "xml": _xml,
+    "xml": read_xml,
 }

@@ -262,6 +262,12 @@ def a_tombstone_ends_nothing(document: Told) -> None:
     del document["wasInvalidatedBy"][f"{OWN}v3-validity-ends"]
 
 
+@mutation("tombstone-invalidates")
+def a_tombstone_ends_another_object(document: Told) -> None:
+    document["entity"]["prov:other"] = {}
+    document["wasInvalidatedBy"][f"{OWN}v3-validity-ends"]["prov:entity"] = "prov:other"
+
+
 @mutation("invalidation-after-generation")
 def a_period_ends_before_it_begins(document: Told) -> None:
     document["wasInvalidatedBy"][f"{OWN}v6-validity-ends"]["prov:time"] = EARLY

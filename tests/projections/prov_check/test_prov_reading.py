@@ -266,14 +266,14 @@ NO_TIME = {
     ),
     "jsonl": (
         "{" + EX + "}\n{" + EX + ',"used":{"ex:u":{"prov:activity":"ex:a","prov:time":"1"}}}\n',
-        "not an xsd:dateT",
+        "line 2: prov:time is '1', which is not an xsd:dateTime, at /used/ex:u",
     ),
     "xml": (
         (
             '<prov:document xmlns:prov="http://www.w3.org/ns/prov#" xmlns:ex="http://example.org/"><prov:activity '
             'prov:id="ex:a"><prov:startTime>not a time</prov:startTime></prov:activity></prov:document>'
         ),
-        "Invalid value for attribute prov:startTime: not a time",
+        "line 1, prov:activity ex:a, prov:startTime: 'not a time' is not an xsd:dateTime",
     ),
     "provn": (
         "document\nprefix ex <http://example.org/>\nactivity(ex:a, 2020, -)\nendDocument",
@@ -284,7 +284,7 @@ NO_TIME = {
             "@prefix prov: <http://www.w3.org/ns/prov#> . @prefix ex: <http://example.org/> .\n"
             'ex:e a prov:Entity ; prov:qualifiedGeneration [ a prov:Generation ; prov:atTime "x" ] .'
         ),
-        "Invalid value for attribute prov:time",
+        "prov:atTime of a qualifiedGeneration of http://example.org/e is x, which is not an xsd:dateTime",
     ),
 }
 
@@ -297,18 +297,44 @@ def test_a_time_that_is_none_is_refused_and_never_left_out(name: str, tmp_path: 
 
 TWICE = "stands twice in one object"
 AMBIGUOUS = {
-    "{" + EX + ',"entity":{"ex:a":{}},"entity":{"ex:b":{}}}': f"the member 'entity' {TWICE}",
-    "{" + EX + ',"bundle":{"ex:b":{"entity":{"ex:a":{"ex:v":1,"ex:v":2}}}}}': f"the member 'ex:v' {TWICE}",
-    "{" + EX + ',"entity":{"ex:a":{"ex:v":NaN}}}': "NaN is no JSON",
+    "{" + EX + ',"entity":{"ex:a":{}},"entity":{"ex:b":{}}}': f"the member 'entity' {TWICE}, at the top",
+    "{" + EX + ',"bundle":{"ex:b":{"entity":{"ex:a":{"ex:v":1,"ex:v":2}}}}}': (
+        f"the member 'ex:v' {TWICE}, at /bundle/ex:b/entity/ex:a"
+    ),
+    "{" + EX + ',"entity":{"ex:a":{"ex:v":NaN}}}': "NaN at /entity/ex:a/ex:v is no JSON",
     '{"prefix":{"ex":7},"entity":{"ex:a":{}}}': "the prefix 'ex' stands for 7, which is no IRI",
     '{"entity":{"ex:a":{}}}': "entity 'ex:a' has the prefix 'ex', which is not declared",
     "{" + EX + ',"bundle":{"ex:b":{"activity":{"no:a":{}}}}}': "activity 'no:a' has the prefix 'no', which is not",
+    "{" + EX + ',"used":{"no:u":{"prov:activity":"ex:a","prov:entity":"ex:e"}}}': "used 'no:u' has the prefix 'no'",
+    "{" + EX + ',"bundle":{"no:b":{}}}': "bundle 'no:b' has the prefix 'no', which is not declared",
+    "{" + EX + ',"entity":{"a":{}}}': "entity 'a' has no prefix, and no default namespace is declared",
+    '{"prefix":7}': "/prefix is 7, not an object of prefixes and their IRIs",
 }
 
 
 @pytest.mark.parametrize("text", list(AMBIGUOUS))
 def test_json_that_can_be_understood_in_several_ways_is_refused(text: str, tmp_path: Path) -> None:
     assert AMBIGUOUS[text] in refused(tmp_path / "document.json", text)
+
+
+XML = '<prov:document xmlns:prov="http://www.w3.org/ns/prov#" xmlns:ex="http://example.org/" xmlns="urn:d">\n'
+WRONG_XML = {
+    '<prov:entity prov:id="no:e"/>': "line 2, prov:entity no:e: 'no:e' has the prefix 'no', which is not declared",
+    '\n<prov:used><prov:activity prov:ref="ex:a"/><prov:entity prov:ref="no:e"/></prov:used>': (
+        "line 3, prov:used, prov:entity: 'no:e' has the prefix 'no'"
+    ),
+    '<prov:entity prov:id="ex:e"/>\n<prov:entity prov:id="ex:f"><ex:v other="1"/></prov:entity>': (
+        "line 3, prov:entity ex:f: The element 'ex:v' has no representable value"
+    ),
+    '<prov:bundleContent prov:id="ex:b">\n<prov:used><prov:activity/></prov:used></prov:bundleContent>': (
+        "line 3, prov:bundleContent ex:b, prov:used: The reference element 'prov:activity' has no"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", list(WRONG_XML))
+def test_wrong_xml_is_refused_with_line_and_record(text: str, tmp_path: Path) -> None:
+    assert WRONG_XML[text] in refused(tmp_path / "document.xml", f"{XML}{text}</prov:document>")
 
 
 def test_a_byte_order_mark_is_no_part_of_a_document(written: dict[str, bytes], tmp_path: Path) -> None:
