@@ -24,7 +24,8 @@ from rich.table import Table
 from benchmarks.museum import GENERA, PLACES, write_archive
 from projections.collection import collection
 from projections.engine import catch_up, rebuild
-from projections.search.query import Search, counts, page, total
+from projections.search.query import counts, page, total
+from projections.search.question import Search
 from sources.synchronisation.candidates import open_source
 from sources.synchronisation.source_system import find_source
 from sources.synchronisation.synchronise import Options, synchronise

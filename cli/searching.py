@@ -11,7 +11,8 @@ from cli.application import JsonOption, app, caught_up, moment, opened, output
 from domain.errors import RefusedInput
 from domain.opends import OBJECT_TYPES
 from domain.times import end_of
-from projections.search.query import TERMS, Search, counts, page, position_at, reached, total
+from projections.search.query import counts, page, position_at, reached, total
+from projections.search.question import TERMS, Search
 
 
 @app.command()

@@ -74,13 +74,14 @@ CREATE TABLE search (
     name          text,
     identifier    text,
     text          text    NOT NULL,
-    facets        text[]  NOT NULL
+    facets        text[]  NOT NULL,
+    words         tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple', text)) STORED
 )
 
 -- name: index_search
 ALTER TABLE search ADD PRIMARY KEY (pid, from_position);
 CREATE UNIQUE INDEX search_open ON search (pid) WHERE to_position IS NULL;
-CREATE INDEX search_words ON search USING gin (to_tsvector('simple', text), facets)
+CREATE INDEX search_words ON search USING gin (words, facets)
 
 -- name: create_ledger_tiles
 CREATE TABLE ledger_tiles (

@@ -40,6 +40,9 @@ FACETS = frozenset(
 """Terms that results are narrowed by and counted by; besides them ``ods:midsLevel``, which is computed."""
 
 MIDS = "ods:midsLevel"
+TYPE = "@type"
+"""A facet of every object, so that those of a rare type are found at once."""
+
 SEEN = WORDS | FACETS | {"dcterms:title", "schema:name"}
 """A change of no other term changes what search sees, but for the MIDS level."""
 
@@ -61,7 +64,7 @@ class Content(NamedTuple):
 def content_of(document: dict[str, Any], object_type: str, tombstoned: bool) -> Content:
     """What search sees of a document."""
     words: dict[str, None] = {}
-    facets: set[str] = set()
+    facets = {f"{TYPE}={object_type}"}
     _collect(document, words, facets)
     if object_type == "ods:DigitalSpecimen":
         facets.add(f"{MIDS}={mids_level(document)}")

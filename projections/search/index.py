@@ -52,7 +52,8 @@ class Search(ObjectProjection):
 
     name = "search"
     table = "search"
-    migrated = 1
+    version = 2
+    migrated = 2
     columns = (*("pid", "from_position", "to_position", "type", "tombstoned", "name", "identifier", "text", "facets"),)
     types = ("text", "int8", "int8", "text", "bool", "text", "text", "text", "text[]")
 

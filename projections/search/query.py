@@ -1,71 +1,63 @@
-"""Asks the search index: a page of objects, how many there are, and how many have each value of a facet.
+"""Asks the search index in PostgreSQL: a page of objects, how many there are, how many have each value of a facet.
 
-As of now or of any position of the log. Text is what people type: words that must all be there, ``"a phrase"``,
-``or``, ``-not``; without accents, in any case. Filters of one term are alternatives, those of several terms must all
-hold. Results are in the order of PIDs, so that a page is continued after the last PID of the one before, and nothing is
-shown twice or left out between them.
+No plan depends on statistics of the table, which may be missing or old. A page looks at the next rows by PID, where
+frequent words are found at once; then lets the index list what there is, if that is not too much; and else goes on by
+PID, because then it does not have to go far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from psycopg import sql
+from psycopg import Connection, IsolationLevel, sql
 from psycopg.rows import tuple_row
 
-from domain.errors import RefusedInput
-from projections.search.content import FACETS, MIDS, facet, folded
+from projections.search.content import TYPE, facet, folded
 from projections.search.index import SQL
+from projections.search.question import Hit, Search, require_facets, require_page
 from store.ledger import Ledger
 
-MAX_PAGE = 1000
-TERMS = FACETS | {MIDS}
-"""What can be filtered by and counted."""
+FIRST_WINDOW, LARGEST_WINDOW = 300, 20_000
+"""Rows to look at before the index is asked, and at once at most."""
+LISTED = 5_000
+"""Rows that the index may list: about as many as are looked at before 25 of so many are found among a million."""
 
-
-@dataclass(frozen=True)
-class Hit:
-    """One object that was found, as it was at the position asked for; ``since`` is the event that made it so."""
-
-    pid: str
-    type: str
-    tombstoned: bool
-    name: str | None
-    identifier: str | None
-    since: int
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is looked for; see the module's description.
-
-    ``filters`` has the values of each term, ``position`` the position of the log (None: now). ``tombstoned`` takes
-    withdrawn objects as well. Raises :class:`RefusedInput` for a term that is no facet.
-    """
-
-    text: str = ""
-    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    type: str | None = None
-    tombstoned: bool = False
-    position: int | None = None
-
-    def __post_init__(self) -> None:
-        require_facets(self.filters)
+_END_OF_OBJECT = 2**63 - 1
 
 
 def page(ledger: Ledger, search: Search, limit: int = 25, after: str | None = None) -> list[Hit]:
-    """The next objects after a PID, at most :data:`MAX_PAGE` of them."""
-    if not 1 <= limit <= MAX_PAGE:
-        raise RefusedInput(f"a page has 1 to {MAX_PAGE} objects, not {limit}")
-    return [Hit(*row) for row in _rows(ledger, "page", search, after=after, limit=limit)]
+    """The next objects after a PID, at most :data:`projections.search.question.MAX_PAGE` of them."""
+    require_page(limit)
+    conditions, given = _conditions(search)
+    from_here = sql.SQL(SQL["current_from_here" if search.position is None else "any_from_here"])
+    given |= {"pid": after or "", "from_position": _END_OF_OBJECT if after else 0, "most": LISTED + 1}
+    walk = sql.SQL(SQL["walk"]).format(conditions=conditions, from_here=from_here)
+    fetch = sql.SQL(SQL["fetch"]).format(conditions=conditions)
+    hits: list[Hit] = []
+    window, asked_index = FIRST_WINDOW, not _has_index(search)
+    with _snapshot(ledger) as connection:
+        while True:
+            rows = _rows(connection, walk, given | {"window": window, "limit": limit - len(hits)})
+            hits += [Hit(*row[3:]) for row in rows if row[3] is not None]
+            if len(hits) == limit or not rows or rows[0][2] < window:
+                return hits
+            given["pid"], given["from_position"] = rows[0][:2]
+            if not asked_index:
+                asked_index = True
+                with connection.transaction(force_rollback=True):
+                    connection.execute(SQL["by_index_only"])
+                    listed = _rows(connection, fetch, given)
+                if len(listed) <= LISTED:
+                    return hits + [Hit(*row) for row in listed[: limit - len(hits)]]
+            window = min(4 * window, LARGEST_WINDOW)
 
 
 def total(ledger: Ledger, search: Search) -> int:
     """How many objects there are."""
-    amount: int = _rows(ledger, "total", search)[0][0]
+    amount: int = _all(ledger, "total", search)[0][0]
     return amount
 
 
@@ -76,7 +68,7 @@ def counts(ledger: Ledger, search: Search, terms: Sequence[str]) -> dict[str, di
     """
     require_facets(terms)
     found: dict[str, dict[str, int]] = {term: {} for term in terms}
-    for term, value, amount in _rows(ledger, "counts", search, counted=list(terms)):
+    for term, value, amount in _all(ledger, "counts", search, counted=list(terms)):
         found[term][value] = amount
     return found
 
@@ -96,30 +88,47 @@ def position_at(ledger: Ledger, moment: datetime) -> int:
     return int(row[0])
 
 
-def require_facets(terms: Any) -> None:
-    """Raises :class:`RefusedInput` for a term that is no facet."""
-    for term in terms:
-        if term not in TERMS:
-            raise RefusedInput(f"{term!r} is no facet; there are {', '.join(sorted(TERMS))}")
+def _all(ledger: Ledger, statement: str, search: Search, **parameters: Any) -> list[tuple[Any, ...]]:
+    conditions, given = _conditions(search)
+    with _snapshot(ledger) as connection:
+        if _has_index(search):
+            connection.execute(SQL["by_index_only"])
+        return _rows(connection, sql.SQL(SQL[statement]).format(conditions=conditions), given | parameters)
 
 
-def _rows(
-    ledger: Ledger, statement: str, search: Search, after: str | None = None, **parameters: Any
-) -> list[tuple[Any, ...]]:
+@contextmanager
+def _snapshot(ledger: Ledger) -> Iterator[Connection[Any]]:
+    """A connection all of whose statements see the index as it was at the first of them."""
+    with ledger.connection() as connection:
+        before = connection.isolation_level
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        try:
+            with connection.transaction():
+                yield connection
+        finally:
+            connection.isolation_level = before
+
+
+def _rows(connection: Connection[Any], statement: sql.Composed, given: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(statement, given, prepare=False).fetchall()
+
+
+def _has_index(search: Search) -> bool:
+    return bool(search.text.strip() or search.filters or search.type)
+
+
+def _conditions(search: Search) -> tuple[sql.Composed, dict[str, Any]]:
     named = ["is_current" if search.position is None else "as_of"]
-    given: dict[str, Any] = {**parameters, "position": search.position}
+    given: dict[str, Any] = {"position": search.position}
     if not search.tombstoned:
         named.append("stands")
-    if search.type is not None:
-        named.append("of_type")
-        given["type"] = search.type
-    if after is not None:
-        named.append("after")
-        given["after"] = after
     if search.text.strip():
         named.append("with_words")
         given["words"] = folded(search.text)
     single = [_facet(term, values[0]) for term, values in search.filters.items() if len(values) == 1]
+    if search.type is not None:
+        single.append(_facet(TYPE, search.type))
     if single:
         named.append("with_facets")
         given["facets"] = single
@@ -128,10 +137,7 @@ def _rows(
         if len(values) != 1:
             given[f"any_{number}"] = [_facet(term, value) for value in values]
             conditions.append(sql.SQL(SQL["with_one_of"]).format(values=sql.Placeholder(f"any_{number}")))
-    composed = sql.SQL(SQL[statement]).format(conditions=sql.SQL(" AND ").join(conditions))
-    with ledger.connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-        found: list[tuple[Any, ...]] = cursor.execute(composed, given, prepare=False).fetchall()
-        return found
+    return sql.SQL(" AND ").join(conditions), given
 
 
 def _facet(term: str, value: str) -> str:

@@ -16,12 +16,38 @@ FROM STDIN (FORMAT BINARY)
 SELECT pid, from_position, to_position, type, tombstoned, name, identifier, text, facets
   FROM search WHERE pid = ANY(%b) ORDER BY pid, from_position
 
--- name: page
-SELECT pid, type, tombstoned, name, identifier, from_position
-  FROM search
- WHERE {conditions}
- ORDER BY pid
- LIMIT %(limit)s
+-- name: by_index_only
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_indexscan = off;
+SET LOCAL enable_indexonlyscan = off;
+SET LOCAL work_mem = '64MB'
+
+-- name: walk
+WITH next AS MATERIALIZED (
+    SELECT * FROM search WHERE {from_here} LIMIT %(window)s
+), last AS (
+    SELECT pid, from_position FROM next ORDER BY pid DESC, from_position DESC LIMIT 1
+), found AS (
+    SELECT pid, type, tombstoned, name, identifier, from_position FROM next WHERE {conditions} ORDER BY pid LIMIT %(limit)s
+)
+SELECT last.pid, last.from_position, (SELECT count(*) FROM next), found.*
+  FROM last LEFT JOIN found ON true
+ ORDER BY found.pid
+
+-- name: current_from_here
+to_position IS NULL AND pid > %(pid)s ORDER BY pid
+
+-- name: any_from_here
+(pid, from_position) > (%(pid)s, %(from_position)s) ORDER BY pid, from_position
+
+-- name: fetch
+WITH found AS MATERIALIZED (
+    SELECT pid, type, tombstoned, name, identifier, from_position
+      FROM search
+     WHERE {conditions} AND (pid, from_position) > (%(pid)s, %(from_position)s)
+     LIMIT %(most)s
+)
+SELECT * FROM found ORDER BY pid
 
 -- name: total
 SELECT count(*) FROM search WHERE {conditions}
@@ -42,14 +68,8 @@ from_position <= %(position)s AND (to_position IS NULL OR to_position > %(positi
 -- name: stands
 NOT tombstoned
 
--- name: of_type
-type = %(type)s
-
--- name: after
-pid > %(after)s
-
 -- name: with_words
-to_tsvector('simple', text) @@ websearch_to_tsquery('simple', %(words)s)
+words @@ websearch_to_tsquery('simple', %(words)s)
 
 -- name: with_facets
 facets @> %(facets)s::text[]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -17,8 +18,11 @@ from domain.errors import NotFound, RefusedInput
 from projections.engine import catch_up, rebuild
 from projections.search import query
 from projections.search.content import WORDS, content_of, folded
-from projections.search.query import Search, counts, page, total
+from projections.search.query import counts, page, total
+from projections.search.question import Search
+from store import migrate
 from store.ledger import Ledger
+from store.settings import Settings
 from tests.audit.tampering import told
 from tests.conftest import SAMPLES
 from tests.store.ledger_building import pid
@@ -124,8 +128,22 @@ def is_found(search: Search, state: DigitalObject) -> bool:
             return set(text.split()) <= said
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_as_of_every_position_it_finds_what_a_look_at_every_document_finds(ledger: Ledger, seed: int) -> None:
+WAYS = {
+    "by the next rows": (300, 20_000, 5_000),
+    "by the index": (1, 1, 5_000),
+    "by further rows": (1, 2, 0),
+    "by either": (2, 3, 2),
+}
+"""Rows that are looked at first, and at once at most, and that the index may list."""
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("seed", range(2))
+def test_as_of_every_position_it_finds_what_a_look_at_every_document_finds(
+    ledger: Ledger, seed: int, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, rows in zip(("FIRST_WINDOW", "LARGEST_WINDOW", "LISTED"), WAYS[way], strict=True):
+        monkeypatch.setattr(query, name, rows)
     after = lives(ledger, seed)
     found_any = Counter[int]()
     for position, there in enumerate(after):
@@ -134,6 +152,9 @@ def test_as_of_every_position_it_finds_what_a_look_at_every_document_finds(ledge
             wanted = sorted(which for which, state in there.items() if is_found(search, state))
             hits = page(ledger, then)
             assert [hit.pid for hit in hits] == wanted, (search, position)
+            assert [hit.pid for hit in page(ledger, then, limit=2, after=pid(1))] == [
+                which for which in wanted if which > pid(1)
+            ][:2]
             assert total(ledger, then) == len(wanted)
             sexes = Counter(sex for which in wanted for sex in values(there[which], "dwc:sex"))
             assert counts(ledger, then, ["dwc:sex"])["dwc:sex"] == sexes
@@ -217,3 +238,28 @@ def test_a_time_is_a_position(ledger: Ledger) -> None:
         assert query.position_at(ledger, recorded) == position
     with pytest.raises(NotFound):
         rebuild(ledger, ["seek"])
+
+
+def test_an_index_of_the_first_form_is_taken_over(
+    new_settings: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, rand = new_settings(), random.Random(3)
+    with monkeypatch.context() as earlier:
+        known = migrate.available()[:11]
+        earlier.setattr(migrate, "available", lambda: known)
+        with Ledger.open(settings) as ledger, ledger.connection() as connection:
+            for number in range(5):
+                state = ledger.record(None, DigitalObject.create(pid(number), document(rand), by_anna()))
+                seen = content_of(state.document, state.object_type, tombstoned=False)
+                facets = [each for each in seen.facets if not each.startswith("@type=")]
+                connection.execute(
+                    "INSERT INTO search VALUES (%s, %s, NULL, %s, %s, %s, %s, %s, %s)",
+                    (state.id, number + 1, *seen[:-1], facets),
+                )
+            connection.execute("INSERT INTO projections (name, version, position) VALUES ('search', 1, 5)")
+    with Ledger.open(settings) as ledger:
+        specimens = Search(type="ods:DigitalSpecimen")
+        assert [hit.pid for hit in page(ledger, specimens)] == [pid(number) for number in range(5)]
+        assert total(ledger, Search("steppe", type="ods:DigitalSpecimen")) == 5
+        catch_up(ledger)
+        assert verify(ledger).ok
