@@ -35,7 +35,7 @@ _ORDER = (
     *("get", "history", "diff", "blame", "prov"),
     *("export", "changes"),
     *("edit", "tombstone", "restore"),
-    *("rebuild", "verify", "ledger", "audit"),
+    *("rebuild", "opensearch", "verify", "ledger", "audit"),
 )
 
 _json_before_command: ContextVar[bool] = ContextVar("json", default=False)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from cli.application import JsonOption, app, caught_up, moment, opened, output
+from cli.output import Output
 from domain.errors import RefusedInput
 from domain.opends import OBJECT_TYPES
 from domain.times import end_of
-from projections.search.query import counts, page, position_at, reached, total
-from projections.search.question import TERMS, Search
+from projections.search import query
+from projections.search.question import TERMS, Hit, Search
+from store.ledger import Ledger
 
 
 @app.command()
@@ -39,6 +44,9 @@ def search(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Objects to show.")] = 25,
     after: Annotated[str | None, typer.Option("--after", metavar="PID", help="Go on after the last one shown.")] = None,
+    in_opensearch: Annotated[
+        bool, typer.Option("--opensearch", help="Ask the index in OpenSearch instead of the one in PostgreSQL.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find objects by words and facets, as they are now or as they were at any time."""
@@ -48,17 +56,16 @@ def search(
         raise typer.BadParameter("give a time or a position, not both", param_hint="--position")
     out = output(as_json)
     when = moment(at, end_of, "--at")
-    with opened() as ledger:
-        caught_up(ledger, out)
-        then = position_at(ledger, when) if when is not None else position
+    with opened() as ledger, _index(ledger, out, in_opensearch) as index:
+        then = query.position_at(ledger, when) if when is not None else position
         try:
             wanted = Search(text, _filters(filters or []), object_type, tombstoned, then)
-            found = page(ledger, wanted, limit, after)
-            counted = counts(ledger, wanted, facets) if facets else {}
+            found = index.page(wanted, limit, after)
+            counted = index.counts(wanted, facets) if facets else {}
         except RefusedInput as error:
             raise typer.BadParameter(str(error)) from None
-        amount = total(ledger, wanted)
-        answered = reached(ledger) if then is None else then
+        amount = index.total(wanted)
+        answered = index.reached() if then is None else then
     if out.as_json:
         hits = [asdict(hit) for hit in found]
         out.value({"position": answered, "total": amount, "hits": hits, "facets": counted})
@@ -74,6 +81,43 @@ def search(
     many = "1 object" if amount == 1 else f"{amount} objects"
     more = f"; more with --after {found[-1].pid}" if len(found) == limit < amount else ""
     out.say(f"{many} as of position {answered}{more}")
+
+
+@dataclass(frozen=True)
+class _Index:
+    """What can be asked, wherever the index is."""
+
+    page: Callable[[Search, int, str | None], list[Hit]]
+    total: Callable[[Search], int]
+    counts: Callable[[Search, Sequence[str]], dict[str, dict[str, int]]]
+    reached: Callable[[], int]
+
+
+@contextmanager
+def _index(ledger: Ledger, out: Output, in_opensearch: bool) -> Iterator[_Index]:
+    """The index, brought up to date."""
+    if not in_opensearch:
+        caught_up(ledger, out)
+        yield _Index(
+            partial(query.page, ledger),
+            partial(query.total, ledger),
+            partial(query.counts, ledger),
+            partial(query.reached, ledger),
+        )
+        return
+    from projections.search.opensearch import query as elsewhere
+    from projections.search.opensearch.connecting import connected
+    from projections.search.opensearch.replay import Indices
+
+    with connected(ledger.settings.opensearch) as client:
+        indices = Indices(ledger, client)
+        indices.follow()
+        yield _Index(
+            partial(elsewhere.page, client, indices.alias),
+            partial(elsewhere.total, client, indices.alias),
+            partial(elsewhere.counts, client, indices.alias),
+            indices.reached,
+        )
 
 
 def _filters(texts: list[str]) -> dict[str, list[str]]:

@@ -51,8 +51,17 @@ def follow(
 
     Raises :class:`ProjectionFailed` for an event that cannot be taken in; what came before it is done.
     """
-    names = list(names)
-    chosen = [PROJECTIONS[name](ledger.mapper) for name in names]
+    return follow_with(ledger, [PROJECTIONS[name](ledger.mapper) for name in names], upto, progress)
+
+
+def follow_with(
+    ledger: Ledger,
+    chosen: Sequence[Projection],
+    upto: int | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> int:
+    """The same with projections that need not be among :data:`PROJECTIONS`, but have their positions there."""
+    names = {projection.name for projection in chosen}
     end = ledger.position() if upto is None else upto
     careful = reached = 0
     while reached < end:
@@ -62,19 +71,19 @@ def follow(
             if reached < careful:
                 raise
             careful = failed.position  # one by one, to find the event that the batch failed for
-            reached = min(at for name, (_, at) in positions(ledger).items() if name in names)
+            reached = min(at for name, _, at in _stored_positions(ledger) if name in names)
         progress(min(reached, end), end)
     return end
 
 
 def positions(ledger: Ledger) -> dict[str, tuple[int, int]]:
     """The version and position of every projection that has tables."""
+    return {name: (version, at) for name, version, at in _stored_positions(ledger) if name in PROJECTIONS}
+
+
+def _stored_positions(ledger: Ledger) -> list[tuple[str, int, int]]:
     with ledger.connection() as connection:
-        return {
-            name: (version, position)
-            for name, version, position in statements.select(connection, SQL["positions"])
-            if name in PROJECTIONS
-        }
+        return statements.select(connection, SQL["positions"])
 
 
 def lag(ledger: Ledger) -> dict[str, int]:

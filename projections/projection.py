@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, LiteralString
+from typing import Any, ClassVar
 
 from psycopg import Connection
 
@@ -25,7 +25,8 @@ class Projection(ABC):
     :meth:`flush`, all in one transaction with the projection's position.
     """
 
-    name: ClassVar[LiteralString]
+    name: str
+    """Unique among projections; of a kind that has one table, the class has it."""
     version: ClassVar[int] = 1
     """Raise it when rows are computed differently, or its table has another form: the projection is then rebuilt."""
     migrated: ClassVar[int | None] = None

@@ -10,20 +10,14 @@ INSERT INTO projections (name, version, position) VALUES (%b, %b, 0) ON CONFLICT
 -- name: set_positions
 UPDATE projections SET position = %b WHERE name = ANY(%b)
 
--- name: restart
-UPDATE projections SET position = 0, version = %b WHERE name = %b
+-- name: position_of
+SELECT position FROM projections WHERE name = %b
 
--- name: clear_objects
-TRUNCATE objects
+-- name: lower_position
+UPDATE projections SET position = least(position, %b) WHERE name = %b
 
--- name: clear_versions
-TRUNCATE versions
-
--- name: clear_terms
-TRUNCATE terms
-
--- name: clear_ledger
-TRUNCATE ledger_tiles
+-- name: forget_position
+DELETE FROM projections WHERE name = %b
 
 -- name: upsert_objects
 INSERT INTO objects (pid, type, version, tombstoned, digest, document, created_at, recorded, occurred)

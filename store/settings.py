@@ -11,6 +11,8 @@
                          user's configuration folder
 ``PROVENARIUM_KEY_PASSPHRASE``
                          passphrase of the private key, if it has one
+``PROVENARIUM_OPENSEARCH``
+                         URL of an OpenSearch cluster that keeps an index for search as well
 =======================  ==========================================================================
 """
 
@@ -45,6 +47,7 @@ class Settings:
     agent: str | None = None
     keys: Path = field(default_factory=lambda: platformdirs.user_config_path("provenarium", appauthor=False) / "keys")
     key_passphrase: str | None = field(default=None, repr=False)
+    opensearch: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -69,6 +72,7 @@ class Settings:
             prefix=prefix,
             agent=environment.get("PROVENARIUM_AGENT") or None,
             key_passphrase=environment.get("PROVENARIUM_KEY_PASSPHRASE") or None,
+            opensearch=environment.get("PROVENARIUM_OPENSEARCH") or None,
             **({"keys": Path(keys).expanduser().absolute()} if keys else {}),
         )
 

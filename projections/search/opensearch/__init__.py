@@ -1,0 +1,1 @@
+"""The projection ``search`` in OpenSearch: the same rows, questions and answers, for museums beyond one PostgreSQL."""
