@@ -36,6 +36,10 @@ SELECT i.run, i.ordinal, i.pid, i.version_after
  WHERE i.version_after IS NOT NULL
    AND NOT EXISTS (SELECT FROM versions AS v
                     WHERE v.pid = i.pid AND v.version = i.version_after AND v.cause_id = i.run::text)
+   -- Events that a run has recorded since the projections were brought up to date are in no row of theirs yet.
+   AND NOT EXISTS (SELECT FROM events AS e
+                    WHERE e.originator_id = i.pid AND e.originator_version = i.version_after
+                      AND e.notification_id > (SELECT position FROM projections WHERE name = 'versions'))
  LIMIT 100
 
 -- name: items_that_leap
@@ -113,12 +117,15 @@ SELECT run, pid, version_after, count(*)
  LIMIT 100
 
 -- name: statements_outdated
--- What the source said since makes a version of its own, unless its run was reverted. A tombstone says nothing new.
+-- What the source said since makes a version of its own, unless its run was reverted, or a reversal that has not ended
+-- has come to this object. A tombstone says nothing new.
 SELECT s.type, s.key, s.version, v.version
   FROM source_records AS s
   JOIN versions AS v ON v.pid = s.pid AND v.version > s.version
   JOIN runs AS r ON r.id::text = v.cause_id AND r.source = s.source
  WHERE v.cause_kind = 'run' AND v.activity_type <> 'ods:Tombstone' AND r.reverted_by IS NULL
+   AND NOT EXISTS (SELECT FROM runs AS reversal JOIN run_items AS i ON i.run = reversal.id
+                    WHERE reversal.reverts = r.id AND i.pid = s.pid)
  LIMIT 100
 
 -- name: statements_of_others

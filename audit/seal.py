@@ -1,21 +1,24 @@
 """Seals what a pass of the self-check noted, with a key outside the database: who can write there cannot make one up.
 
 The key (32 random bytes) lies in ``self-check/seal.key`` below the home folder, for its owner alone; it is made when
-there is none. Passes that were sealed with another key are begun anew, which costs time and nothing else.
+there is none. Beside it ``last.json`` says which seals were made last, so that an older row cannot be put back in the
+place of a newer one. Passes that are not known here are begun anew, which costs time and nothing else.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from audit.tlog.private_folder import locked
+from audit.tlog.private_folder import PrivateFolder, locked
+from domain.errors import UnsafeKeys
 
-FOLDER, NAME = "self-check", "seal.key"
+FOLDER, NAME, LAST = "self-check", "seal.key", "last.json"
 KEY_SIZE = 32
 
 
@@ -25,6 +28,7 @@ class Seal:
     def __init__(self, home: Path, ledger: str) -> None:
         """Raises :class:`UnsafeKeys` when the folder of the key is open to other accounts or cannot be used."""
         self._ledger = ledger
+        self._home = home
         with locked(home / FOLDER, create=True) as private:
             key = private.read(NAME)
             if key is None or len(key) != KEY_SIZE:
@@ -40,3 +44,34 @@ class Seal:
     def holds(self, seal: bytes | None, *values: Any) -> bool:
         """Whether this is the seal of these values."""
         return seal is not None and hmac.compare_digest(self.of(*values), seal)
+
+    def is_last(self, state: str, seal: bytes | None) -> bool:
+        """Whether this is the seal made last for a row in this state, ``unfinished`` or ``finished``."""
+        with locked(self._home / FOLDER, create=True) as private:
+            return seal is not None and seal.hex() in _told(private).get(self._ledger, {}).get(state, [])
+
+    def announce(self, state: str, seal: bytes) -> None:
+        """Say, before a row is stored, that it may be the last; until :meth:`settle` the one before may be, too."""
+        self._keep(state, lambda last: [*last, seal.hex()])
+
+    def settle(self, state: str, seal: bytes) -> None:
+        """Say, once a row is stored, that it is the last; what is finished is no longer unfinished."""
+        self._keep(state, lambda _last: [seal.hex()])
+        if state == "finished":
+            self._keep("unfinished", lambda _last: [])
+
+    def _keep(self, state: str, change: Callable[[list[str]], list[str]]) -> None:
+        with locked(self._home / FOLDER, create=True) as private:
+            told = _told(private)
+            mine = told.setdefault(self._ledger, {})
+            mine[state] = change(mine.get(state, []))
+            private.replace(LAST, orjson.dumps(told))
+
+
+def _told(private: PrivateFolder) -> dict[str, dict[str, list[str]]]:
+    kept = private.read(LAST)
+    try:
+        told: dict[str, dict[str, list[str]]] = orjson.loads(kept) if kept else {}
+    except orjson.JSONDecodeError:
+        raise UnsafeKeys(f"{private.path / LAST} is damaged; delete it, and the self-check begins anew") from None
+    return told

@@ -129,14 +129,17 @@ def _step(
             current.id,
         )
         noted = select(connection, SQL["advance"], row)[0]
-        connection.execute(SQL["seal"], (seal.of(*noted), current.id))
-        return _pass(noted)
+        made, state = seal.of(*noted), "unfinished" if pids else "finished"
+        connection.execute(SQL["seal"], (made, current.id))
+        seal.announce(state, made)
+    seal.settle(state, made)
+    return _pass(noted)
 
 
 def _newest(connection: Connection[Any], statement: str, seal: Seal) -> Pass | None:
-    """The newest pass whose seal holds."""
+    """The newest pass, if its seal holds and no newer one was made."""
     for *row, sealed in select(connection, SQL[statement]):
-        if seal.holds(sealed, *row):
+        if seal.holds(sealed, *row) and seal.is_last(statement, sealed):
             return _pass(row)
     return None
 

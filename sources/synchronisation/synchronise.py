@@ -262,7 +262,7 @@ class _Synchronisation:
             self._store(Decisions(others=[_missing(record) for record in absent]))
             if self._options.tombstone_missing:
                 leaving = [record for record in absent if doubt is None or doubt.clears(record)]
-                settle(leaving, lambda records: self._store(self._tombstones(records)))
+                settle(leaving, lambda records: self._store(self._tombstones(connection, records)))
         if doubt is not None and self._options.tombstone_missing:
             yield f"missing {doubt.what} were reported but not tombstoned, because {doubt.why}"
 
@@ -276,11 +276,15 @@ class _Synchronisation:
             return _Doubt("media", f"{self._unidentified[False]} rows of extensions could not be identified")
         return None
 
-    def _tombstones(self, absent: Sequence[SourceRecord]) -> Decisions:
+    def _tombstones(self, connection: Connection[Any], absent: Sequence[SourceRecord]) -> Decisions:
         """Tombstones for records; what curators tombstoned before stays as the source said it last."""
         states = {state.id: state for state in self._ledger.states(self._ledger.versions_at([r.pid for r in absent]))}
         gone = [record for record in absent if not states[record.pid].tombstoned]
-        decisions = self._decide((), gone)
+        listed = [key for record in gone for key in record.media]
+        missing = {key for (key,) in source_records.run(connection, "unseen", (listed, MEDIA))}
+        # A medium that is missing itself is not told anew who lists it.
+        staying = [replace(each, media=tuple(key for key in each.media if key not in missing)) for each in gone]
+        decisions = self._decide((), staying)
         for record in gone:
             state = states[record.pid]
             provenance = self._provenance(record, activity_id(self._run_id, record, state.version))

@@ -133,6 +133,10 @@ ON CONFLICT (source, type, key) DO UPDATE
 -- name: create_seen
 CREATE TEMPORARY TABLE seen (type text, key text, PRIMARY KEY (type, key))
 
+-- name: unseen
+SELECT k.key FROM unnest(%b::text[]) AS k (key)
+ WHERE NOT EXISTS (SELECT FROM seen WHERE seen.type = %b AND seen.key = k.key)
+
 -- name: mark_seen
 INSERT INTO seen (type, key)
 SELECT DISTINCT s.type, s.key FROM unnest(%b::text[], %b::text[]) AS s (type, key)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import islice
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from audit import self_check
+from audit.seal import Seal
 from audit.self_check import last_pass
 from audit.verify import verify
-from domain.errors import Conflict
+from domain.errors import Conflict, UnsafeKeys
 from store.ledger import Ledger
 from tests.audit.tampering import A, B, C, Owner, record, rewrite, set_, tamper
 
@@ -88,6 +90,54 @@ def test_a_pass_that_somebody_wrote_into_the_database_is_not_gone_on_with(
     assert steps[-1].events == 60
     assert any(problem.where == f"{C}/2" for problem in steps[-1].problems)
     assert (steps[-1].id == begun.id) == (name == "a pass that got far")
+
+
+def test_a_row_that_was_true_before_is_not_put_back(filled: Ledger, owner: Owner) -> None:
+    """Sealed it was, when all objects were done; so it would let no object be looked at again."""
+    steps = self_check.run(filled)
+    rows = [owner.execute("SELECT * FROM self_checks").fetchall() for _ in steps]
+    assert len(rows) == 4
+    tamper(filled, owner, rewrite(C, 2, set_("0" * 64, "digest")))
+
+    def put_back(row: tuple[object, ...]) -> None:
+        owner.execute("DELETE FROM self_checks")
+        problems = (*row[:6], Jsonb(row[6]), *row[7:])
+        owner.execute(f"INSERT INTO self_checks VALUES ({', '.join(['%s'] * len(row))})", problems)
+
+    for _ in range(2):
+        put_back(rows[2][0])
+        *_, end = self_check.run(filled)
+        assert any(problem.where == f"{C}/2" for problem in end.problems)
+    put_back(rows[3][0])
+    assert last_pass(filled) is None
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_step_that_was_killed_around_its_commit_is_gone_on_with(
+    filled: Ledger, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    begun, _ = islice(self_check.run(filled), 2)
+
+    def killed(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Seal, "settle" if stored else "announce", killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(self_check.run(filled))
+    *_, end = self_check.run(filled)
+    assert (end.id, end.events, end.problems) == (begun.id, 60, ())
+
+
+def test_damage_to_what_the_installation_remembers_is_told(filled: Ledger) -> None:
+    list(self_check.run(filled))
+    file = filled.settings.home / "self-check" / "last.json"
+    file.write_text("{")
+    with pytest.raises(UnsafeKeys, match=r"last\.json is damaged; delete it"):
+        list(self_check.run(filled))
+    file.unlink()
+    *_, end = self_check.run(filled)
+    assert end.problems == ()
 
 
 def test_a_finished_pass_that_somebody_wrote_or_changed_is_not_told(filled: Ledger, owner: Owner) -> None:

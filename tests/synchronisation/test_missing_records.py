@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from audit.verify import verify
+from domain.agents import person
+from domain.digital_object import Provenance
+from sources.synchronisation import synchronise
 from sources.synchronisation.synchronise import Report, find
 from store.ledger import Ledger
 from tests.synchronisation.sync_support import (
@@ -26,6 +30,7 @@ from tests.synchronisation.sync_support import (
     write_archive,
 )
 
+CURATOR = "https://orcid.org/0000-0002-1825-0097"
 A, B, C = (Specimen(name, {"preparations": "skin"}) for name in "abc")
 Say = Callable[..., Report]
 
@@ -176,6 +181,26 @@ def test_media_go_with_the_last_specimen_that_lists_them(ledger: Ledger, say: Sa
     say([Specimen("a", media=(shared,)), Specimen("b", media=(shared, picture("own"))), C])
     assert contents(ledger)[MEDIA, url("shared")] == first
     assert [state.version for state in states(ledger) if state.object_type == MEDIA] == [3, 4]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 500])
+@pytest.mark.parametrize("withdrawn", [None, "a", "b"])
+def test_a_shared_medium_goes_with_its_specimens_in_whatever_order(
+    ledger: Ledger, say: Say, withdrawn: str | None, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a curator has withdrawn one of the specimens before."""
+    monkeypatch.setattr(synchronise, "CHUNK", chunk)
+    shared, both = (picture("shared"),), ["a", "b"]
+    say([*(Specimen(name, media=shared) for name in both), C])
+    if withdrawn is not None:
+        state = ledger.get(find(ledger, "museum", withdrawn))
+        ledger.record(state, state.tombstone("on loan for ever", Provenance((person(CURATOR),))))
+    report = say([C])
+    assert report.tombstoned == (2 if withdrawn is None else 1)
+    assert report.media == {"missing": 1, "tombstoned": 1}
+    assert active(ledger) == {"c"}
+    assert counts(say([C])) == {"read": 1, "unchanged": 1, **({"missing": 1} if withdrawn else {})}
+    assert verify(ledger).ok
 
 
 def named_specimens(medium: dict[str, Any]) -> list[str]:
