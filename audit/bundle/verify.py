@@ -94,7 +94,19 @@ class Json:
             raise Fault("is not JSON (%s)" % shown(error)) from None
         if end != len(text):
             raise Fault("goes on after the JSON value")
+        if "\\u" in text:
+            self._require_characters(value)
         return value
+
+    @staticmethod
+    def _require_characters(value: Any) -> None:
+        """Escapes can spell halves of characters, which are no text (RFC 8785 section 3.2.2.2)."""
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Fault("holds a half of a character (a lone surrogate)") from None
+        except RecursionError:
+            raise Fault("is nested too deeply") from None
 
     def write(self, value: Any) -> str:
         """The canonical text of a value."""
@@ -138,8 +150,11 @@ def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object none of whose members is there twice."""
     value = dict(members)
     if len(value) < len(members):
-        names = [name for name, _ in members]
-        raise Fault("has the member %s twice" % shown(next(name for name in names if names.count(name) > 1)))
+        met: set[str] = set()
+        for name, _ in members:
+            if name in met:
+                raise Fault("has the member %s twice" % shown(name))
+            met.add(name)
     return value
 
 
@@ -285,7 +300,11 @@ class Key:
         if not self.name or len(material) != 33 or material[:1] != b"\x01":
             raise Fault("%s is no verifier key of Ed25519 (name+id+base64)" % shown(vkey))
         self.public = material[1:]
-        self.id = sha256(self.name.encode() + b"\n" + material).digest()[:4]
+        try:
+            name = self.name.encode()
+        except UnicodeEncodeError:
+            raise Fault("the name of the verifier key %s is no text" % shown(vkey)) from None
+        self.id = sha256(name + b"\n" + material).digest()[:4]
         if self.id.hex() != key_id:
             raise Fault("the verifier key of %s has the id %s, not %s" % (shown(self.name), self.id.hex(), key_id))
 
@@ -443,6 +462,7 @@ class Document:
         self._names: list[str] = []
         self._texts: dict[str, str] = {}
         self._whole = True
+        self._begun = False
         self._found: Any = None
 
     def apply(self, patch: Any) -> None:
@@ -500,9 +520,9 @@ class Document:
         if op in ("remove", "replace") and (before.get("op") != "test" or before.get("path") != path):
             raise Fault("is not preceded by a test of the old value, so it could not be undone")
         if not tokens:
-            if op != "add":
+            if op != "add" or self._begun:
                 raise Fault("would %s the root" % shown(op))
-            self.value, self._whole = operation["value"], True
+            self.value, self._whole, self._begun = operation["value"], True, True
             return
         touched.add(tokens[0])
         if op == "add":
@@ -526,6 +546,10 @@ class Document:
     def _add(self, tokens: list[str], value: Any) -> None:
         parent, token = self._at(tokens[:-1]), tokens[-1]
         if isinstance(parent, dict):
+            if token in parent:
+                raise Fault(
+                    "would put something in the place of /%s, which could not be undone" % shown("/".join(tokens))
+                )
             parent[token] = value
         elif isinstance(parent, list):
             parent.insert(len(parent) if token == "-" else index_of(token, len(parent)), value)
@@ -680,7 +704,7 @@ class Files:
             return
         try:
             self._zip = zipfile.ZipFile(path)
-            _require_only_zip(self._path, self._zip)
+            _require_one_archive(self._path, self._zip)
             for info in self._zip.infolist():
                 self._note(info.filename, info.compress_size, known)
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -726,14 +750,83 @@ class Files:
             self._zip.close()
 
 
-def _require_only_zip(path: Path, archive: zipfile.ZipFile) -> None:
-    """Nothing stands before the archive or after its end, where other programs might find another one."""
-    begins = min((info.header_offset for info in archive.infolist()), default=0)
+def _require_one_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """The file is one entry after another, their directory, and its end: nothing else, and nothing told twice.
+
+    Otherwise other programs might find other files in it than those that are checked here. Names have no second
+    spelling (extra fields), entries are plain files, and each says the same as the directory says of it.
+    """
+    odd = "%s is not packed as bundles are: %%s. If somebody packed it anew, ask for the original" % shown(path)
     with path.open("rb") as stream:
-        stream.seek(-min(22, path.stat().st_size), 2)
-        end = stream.read()
-    if begins or end[:4] != b"PK\x05\x06" or archive.comment:
-        raise Fault("%s has something before or after the archive, or a comment: no bundle has" % shown(path))
+        begin, end, entries = _directory(stream, path.stat().st_size, odd)
+        infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+        if len(infos) != entries:
+            raise Fault(odd % "its directory has another number of entries than it says")
+        place = length = 0
+        for info in infos:
+            name = info.orig_filename.encode()
+            length += 46 + len(name) + len(info.extra)
+            mode = info.external_attr >> 16
+            if info.comment or info.external_attr & 0x10 or stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+                raise Fault(odd % ("%s has a comment, or is no plain file" % shown(info.filename)))
+            if info.header_offset != place:
+                raise Fault(odd % ("something stands before %s" % shown(info.filename)))
+            stream.seek(place)
+            header = stream.read(30 + len(name))
+            extra = stream.read(struct.unpack_from("<H", header, 28)[0] if len(header) >= 30 else 0)
+            if header[30:] != name or not _says_the_same(header, extra, info):
+                raise Fault(odd % ("%s says something else than the directory says of it" % shown(info.filename)))
+            place += len(header) + len(extra) + info.compress_size
+    if (place, place + length) != (begin, end):
+        raise Fault(odd % "something stands between its files, their directory and its end")
+
+
+def _directory(stream: BinaryIO, size: int, odd: str) -> tuple[int, int, int]:
+    """Where the directory begins and ends, and how many entries it has, by the records at the end of the file."""
+    stream.seek(-min(98, size), 2)
+    tail = stream.read()
+    if tail[-22:-18] != b"PK\x05\x06" or tail[-2:] != b"\0\0":
+        raise Fault(odd % "something stands after its end, or it has a comment")
+    disk, first, here, entries, length, begin = struct.unpack("<HHHHII", tail[-18:-2])
+    end = size - 22
+    if tail[-42:-38] == b"PK\x06\x07":
+        end = size - 98
+        mark, left, _, _, disk64, first64, here64, entries64, length64, begin64 = struct.unpack(
+            "<4sQHHIIQQQQ", tail[:-42].rjust(56, b"\0")
+        )
+        disk_of, where, disks = struct.unpack("<IQI", tail[-38:-22])
+        large = (here64, entries64, length64, begin64)
+        small = (here, entries, length, begin)
+        if (
+            (mark, left, disk64, first64, disk_of, where, disks) != (b"PK\x06\x06", 44, 0, 0, 0, end, 1)
+            or any(small[at] not in (large[at], (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)[at]) for at in range(4))
+            or here64 != entries64
+        ):
+            raise Fault(odd % "it has two ends that differ")
+        _, entries, length, begin = large
+    elif here != entries:
+        raise Fault(odd % "it is a part of an archive")
+    if disk or first or begin + length != end:
+        raise Fault(odd % "something stands between its directory and its end")
+    return begin, end, entries
+
+
+def _says_the_same(header: bytes, extra: bytes, info: zipfile.ZipInfo) -> bool:
+    """Whether the header before a file says what the directory says, and neither has more fields than large sizes."""
+    mark, _, flags, method, _, _, crc, packed, whole, _, _ = struct.unpack_from("<4sHHHHHIIIHH", header)
+    if extra:
+        if len(extra) != 20 or extra[:4] != b"\x01\0\x10\0":
+            return False
+        large = struct.unpack_from("<QQ", extra, 4)
+        whole = large[0] if whole == 0xFFFFFFFF else whole
+        packed = large[1] if packed == 0xFFFFFFFF else packed
+    own = info.extra
+    return (
+        (mark, flags, method) == (b"PK\x03\x04", info.flag_bits, info.compress_type)
+        and flags in (0, 0x800)
+        and (crc, packed, whole) == (info.CRC, info.compress_size, info.file_size)
+        and (not own or (own[:2] == b"\x01\0" and len(own) == 4 + struct.unpack_from("<H", own, 2)[0]))
+    )
 
 
 # -- The checks -----------------------------------------------------------------------------------
@@ -765,6 +858,10 @@ class History:
         self._document = Document(codec)
         self._previous = ""
         self._place = (0, "")
+        self._kind = 0
+        self._type: Any = None
+        self._ended = False
+        self.unchained = 0
 
     def take(self, line: bytes, text: str, check: str, event: dict[str, Any], position: int, recorded: str) -> bytes:
         """Check the next event; returns the hash of its leaf. Raises :class:`Fault` saying what does not hold."""
@@ -797,6 +894,10 @@ class History:
             raise Fault("event schema version %s is unknown to this program" % shown(kind))
         if (self.version == 1 or kind == 1) and "previous" in event:
             raise Fault("it names an event before, which it cannot have")
+        if kind < self._kind:
+            raise Fault("it is of event schema version %d, but the one before is of %d already" % (kind, self._kind))
+        self._kind = kind
+        self.unchained += self.version > 1 and kind == 1
         if self.version > 1 and kind > 1 and previous != self._previous:
             raise Fault("it names %s as the event before, which has the hash %s" % (shown(previous), self._previous))
         undoes = event.get("undoes", 1)
@@ -806,11 +907,18 @@ class History:
         what = activity.get("type") if isinstance(activity, dict) else None
         if what not in ACTIVITIES or (self.version == 1) != (what == "ods:Create"):
             raise Fault("its activity %s is none that makes version %d" % (shown(what), self.version))
+        if self._ended != (what == "ods:Restore"):
+            state = "is" if self._ended else "is not"
+            raise Fault("its activity %s is none for an object that %s tombstoned" % (what, state))
+        self._ended = what == "ods:Tombstone"
 
     def _fold(self, event: dict[str, Any]) -> None:
         self._document.apply(event.get("patch"))
         if self._document.value.get("@type") != event.get("type"):
             raise Fault("it says it is of type %s, its document does not" % shown(event.get("type")))
+        if self.version > 1 and event.get("type") != self._type:
+            raise Fault("it makes a %s of a %s" % (shown(event.get("type")), shown(self._type)))
+        self._type = event.get("type")
         self.content = self._document.text()
         digest = sha256(self.content.encode()).hexdigest()
         if digest != event.get("digest"):
@@ -839,6 +947,7 @@ class Objects:
         self._tick = tick
         self.count = self.objects = 0
         self.with_documents = 0
+        self.unchained = 0
         self.schemas: set[str] = set()
         self.positions = array.array("Q")
         self.facts = bytearray()
@@ -917,6 +1026,7 @@ class Objects:
         """At the end of an object: its document and its PROV."""
         if not history.pid:
             return
+        self.unchained += history.unchained
         line, graph = next(self._document_lines, None), next(self._prov_lines, None)
         if history.broken:
             return
@@ -1056,7 +1166,9 @@ class Audit:
             if self._kept.origin != self.checkpoint.origin:
                 raise Fault("your checkpoint is of another ledger, %s" % shown(self._kept.origin))
             self._kept.signed_by(self._given + self.keys)
-        if (self.about.get("origin"), self.about.get("size")) != (self.checkpoint.origin, self.checkpoint.size):
+        if (self.about.get("origin"), self.about.get("size")) != (self.checkpoint.origin, self.checkpoint.size) or type(
+            self.about.get("size")
+        ) is not int:
             raise Fault("bundle.json speaks of another ledger or size than the checkpoint")
 
     def _present_signer(self) -> list[Key]:
@@ -1091,8 +1203,15 @@ class Audit:
         if self.about.get("schemas") != sorted(objects.schemas):
             self.faults.append("bundle.json lists other schemas than the events name")
         self.holds.append(
-            "%d events of %d objects: every version follows the one before by its hash, every patch applies from "
-            "version 1 on, and every version has the digest its event states." % (objects.count, objects.objects)
+            "%d events of %d objects: every version follows the one before%s, every patch applies from "
+            "version 1 on, and every version has the digest its event states."
+            % (
+                objects.count,
+                objects.objects,
+                " by its hash"
+                if not objects.unchained
+                else " (but for %d of an earlier form, by its hash)" % objects.unchained,
+            )
         )
         self.holds.append(
             "The last version of each object is the document in documents.jsonl."
@@ -1114,6 +1233,12 @@ class Audit:
             "All of them stand in the ledger at the positions they claim: with inclusion.proof they lead to the "
             "checkpoint's root."
         )
+        scope = self.about.get("scope")
+        if isinstance(scope, dict) and scope.get("kind") == "all" and objects.count != self.checkpoint.size:
+            self.faults.append(
+                "bundle.json says that this is the whole ledger, but of its %d events there are %d"
+                % (self.checkpoint.size, objects.count)
+            )
         if disorder:
             self.faults.extend(disorder)
         else:
@@ -1273,6 +1398,9 @@ def main(arguments: list[str] | None = None) -> int:
         holds, faults, unknown = audit.holds, audit.faults, audit.unknown
     except Fault as fault:
         holds, faults, unknown = [], [str(fault)], []
+    except Exception as error:  # noqa: BLE001 - whatever was not thought of must not end without a result
+        told = "%s: %s" % (type(error).__name__, shown(error))
+        holds, faults, unknown = [], ["the bundle made this program fail, as no bundle should (%s)" % told], []
     if tty:
         sys.stderr.write("\r\x1b[K")
     for title, texts in (("HOLDS", holds), ("DOES NOT HOLD", faults), ("CANNOT BE KNOWN FROM THIS BUNDLE", unknown)):

@@ -141,7 +141,7 @@ def with_events(members: Members, change: Change) -> Members:
     for line in lines:
         event = line["event"]
         pid = event["object"]
-        if event["version"] > 1:
+        if event["version"] > 1 and event["event"] > 1:
             event["previous"] = previous.get(pid, event.get("previous"))
         state = states.setdefault(pid, verify.Document(codec))
         state.apply(json.loads(json.dumps(event["patch"])))
