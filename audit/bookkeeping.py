@@ -37,6 +37,10 @@ def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterato
             f"source_records {kind} {key}",
             f"points to version {version}, which the source neither made nor agreed to",
         )
+    for kind, key, run in select(connection, SQL["statements_of_no_run"]):
+        yield f"source_records {kind} {key}", f"is said to come from the run {run}, which is none of its source"
+    for kind, key, pid in select(connection, SQL["statements_withdrawn"]):
+        yield f"source_records {kind} {key}", f"is said to be gone from its source, but nothing that concerns it tombstoned {pid}"
     yield from _run_problems(connection)
     yield from _item_problems(connection)
     yield from _statement_problems(ledger, connection)
@@ -67,6 +71,8 @@ def _item_problems(connection: Connection[Any]) -> Iterator[Finding]:
         yield f"run_items {run} {ordinal}", f"says {outcome}, but the event is {activity}"
     for run, ordinal, kind, key, pid in select(connection, SQL["items_of_another_record"]):
         yield f"run_items {run} {ordinal}", f"says {kind} {key}, which is not what {pid} is in the source"
+    for run, ordinal, outcome in select(connection, SQL["items_without_previous"]):
+        yield f"run_items {run} {ordinal}", f"says {outcome}, but not what the source had said before"
     for run, pid, version, amount in select(connection, SQL["items_doubled"]):
         yield f"run_items of {run}", f"list {pid}/{version} {amount} times"
 

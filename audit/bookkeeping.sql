@@ -138,6 +138,31 @@ SELECT s.type, s.key, s.version
                     WHERE i.pid = s.pid AND i.version_before = s.version AND i.outcome = 'agreed')
  LIMIT 100
 
+-- name: statements_of_no_run
+SELECT s.type, s.key, s.run
+  FROM source_records AS s
+ WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = s.run AND runs.source = s.source)
+ LIMIT 100
+
+-- name: statements_withdrawn
+-- Only what tombstoned the object, a run or a reversal, says that its source no longer has the record.
+SELECT s.type, s.key, s.pid
+  FROM source_records AS s
+ WHERE NOT s.present
+   AND NOT EXISTS (SELECT FROM versions AS v JOIN runs AS r ON r.id::text = v.cause_id
+                    WHERE v.pid = s.pid AND v.cause_kind IN ('run', 'revert') AND v.activity_type = 'ods:Tombstone'
+                      AND r.source = s.source)
+   AND NOT EXISTS (SELECT FROM events AS e
+                    WHERE e.originator_id = s.pid AND e.topic = 'ods:Tombstone'
+                      AND e.notification_id > (SELECT position FROM projections WHERE name = 'versions'))
+ LIMIT 100
+
+-- name: items_without_previous
+SELECT i.run, i.ordinal, i.outcome
+  FROM run_items AS i JOIN runs AS r ON r.id = i.run
+ WHERE r.kind = 'sync' AND i.version_before IS NOT NULL AND i.version_after IS NOT NULL AND i.previous IS NULL
+ LIMIT 100
+
 -- name: previous_statements
 SELECT i.run, i.ordinal, i.type, coalesce(i.key, ''), i.pid, i.previous
   FROM run_items AS i

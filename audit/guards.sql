@@ -9,34 +9,44 @@ SELECT c.relname::text,
   FROM pg_class AS c
   JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%(tables)s)
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname = ANY(%(tables)s)
 UNION ALL
 SELECT c.relname::text, concat(pg_get_constraintdef(o.oid), CASE WHEN NOT o.convalidated THEN ' NOT VALID' END)
   FROM pg_constraint AS o JOIN pg_class AS c ON c.oid = o.conrelid
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%(tables)s)
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname = ANY(%(tables)s)
    AND o.contype IN ('c', 'f', 'p', 'u', 'x')
 UNION ALL
 SELECT c.relname::text,
        concat(pg_get_indexdef(i.indexrelid), CASE WHEN NOT i.indisvalid OR NOT i.indisready THEN ' INVALID' END)
   FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%(tables)s) AND i.indisunique
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname = ANY(%(tables)s) AND i.indisunique
 UNION ALL
 SELECT c.relname::text, format('%%s, enabled %%s', pg_get_triggerdef(g.oid), g.tgenabled)
   FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%(tables)s) AND NOT g.tgisinternal
+ WHERE c.relnamespace = %(schema)s::regnamespace AND NOT g.tgisinternal
 UNION ALL
 SELECT c.relname::text, format('trigger of a foreign key, enabled %%s', g.tgenabled)
   FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%(tables)s) AND g.tgisinternal
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname = ANY(%(tables)s) AND g.tgisinternal
    AND g.tgenabled <> 'O'
 UNION ALL
 SELECT c.relname::text, pg_get_ruledef(r.oid)
   FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%(tables)s)
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p')
+UNION ALL
+SELECT c.relname::text, 'is not written to the log of the server'
+  FROM pg_class AS c
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p') AND c.relpersistence <> 'p'
+UNION ALL
+SELECT c.relname::text, format('rows of the table %%s', i.inhrelid::regclass)
+  FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhparent
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
+UNION ALL
+SELECT 'operators', o.oid::regoperator::text FROM pg_operator AS o WHERE o.oprnamespace = %(schema)s::regnamespace
 UNION ALL
 SELECT c.relname::text, 'row security'
   FROM pg_class AS c
- WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(%(tables)s) AND c.relrowsecurity
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname = ANY(%(tables)s) AND c.relrowsecurity
 UNION ALL
 SELECT p.proname::text,
        format('(%%s) returns %%s, %%s, %%s as its %%s, body sha256 %%s', pg_get_function_identity_arguments(p.oid),
@@ -44,17 +54,61 @@ SELECT p.proname::text,
               CASE WHEN p.prosecdef THEN 'owner' ELSE 'caller' END,
               encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex'))
   FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
- WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(%(functions)s)
+ WHERE p.pronamespace = %(schema)s::regnamespace
 
 -- name: schema
-SELECT quote_ident(current_schema())
+SELECT pg_catalog.quote_ident(pg_catalog.current_schema())
+
+-- name: look_in_catalog
+-- A function or operator in the ledger's schema must not stand in for one of the catalog's.
+SET LOCAL search_path = pg_catalog, pg_temp
 
 -- name: privileges
 SELECT t.relname::text, string_agg(p.privilege, ', ' ORDER BY p.privilege)
   FROM pg_class AS t
  CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS p (privilege)
- WHERE t.relnamespace = current_schema()::regnamespace AND t.relname = ANY(%(tables)s)
+ WHERE t.relnamespace = %(schema)s::regnamespace AND t.relname = ANY(%(tables)s)
    AND (t.relname, p.privilege) NOT IN (SELECT * FROM unnest(%(allowed)s::text[], %(privileges)s::text[]))
-   AND has_table_privilege(current_user, t.oid, p.privilege)
+   AND CASE WHEN p.privilege IN ('INSERT', 'UPDATE') THEN has_any_column_privilege(current_user, t.oid, p.privilege)
+            ELSE has_table_privilege(current_user, t.oid, p.privilege) END
  GROUP BY 1
  ORDER BY 1
+
+-- name: rights_of_others
+-- Whoever else may write a guarded table, or one of its columns, but for its owner.
+SELECT t.relname::text, coalesce(r.rolname::text, 'everybody'), string_agg(DISTINCT g.privilege_type, ', ')
+  FROM pg_class AS t
+ CROSS JOIN LATERAL (
+       SELECT * FROM aclexplode(t.relacl)
+       UNION ALL
+       SELECT x.* FROM pg_attribute AS a CROSS JOIN LATERAL aclexplode(a.attacl) AS x WHERE a.attrelid = t.oid) AS g
+  LEFT JOIN pg_roles AS r ON r.oid = g.grantee
+ WHERE t.relnamespace = %(schema)s::regnamespace AND t.relname = ANY(%(tables)s)
+   AND g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
+   AND g.grantee <> t.relowner AND r.rolname IS DISTINCT FROM current_user
+ GROUP BY 1, 2
+ ORDER BY 1, 2
+
+-- name: rights_on_schema
+SELECT pg_has_role(current_user, n.nspowner, 'USAGE'), has_schema_privilege(current_user, n.oid, 'CREATE')
+  FROM pg_namespace AS n
+ WHERE n.oid = %(schema)s::regnamespace
+
+-- name: rights_on_functions
+SELECT p.proname::text, pg_has_role(current_user, p.proowner, 'USAGE'),
+       p.prosecdef AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) WHERE grantee = 0)
+  FROM pg_proc AS p
+ WHERE p.pronamespace = %(schema)s::regnamespace
+ ORDER BY 1
+
+-- name: replication_role
+-- As a replica the server fires no triggers, so none of those that refuse changes.
+SELECT 'this session' WHERE current_setting('session_replication_role') <> 'origin'
+UNION ALL
+SELECT concat_ws(' in ', 'logins as ' || coalesce(r.rolname, 'anybody'), d.datname)
+  FROM pg_db_role_setting AS s
+  LEFT JOIN pg_roles AS r ON r.oid = s.setrole
+  LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
+ WHERE (s.setdatabase = 0 OR d.datname = current_database())
+   AND EXISTS (SELECT FROM unnest(s.setconfig) AS c (setting)
+                WHERE setting LIKE 'session\_replication\_role=%%' AND setting NOT LIKE '%%=origin')

@@ -68,6 +68,9 @@ UNION ALL
 SELECT 'snapshots', originator_id || '/' || originator_version FROM snapshots AS s
  WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = s.originator_id AND originator_version = 1)
 UNION ALL
+SELECT 'search', pid FROM search AS s
+ WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = s.pid AND originator_version = 1)
+UNION ALL
 SELECT 'natural_keys', pid FROM natural_keys AS k
  WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = k.pid AND originator_version = 1)
  LIMIT 100

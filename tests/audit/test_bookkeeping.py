@@ -105,6 +105,18 @@ ALTERATIONS = {
         "the reversals say otherwise",
     ),
     "a run did not do it": ("DELETE FROM run_items WHERE key = 'YPM 1980' AND version_after = 2", "do not list"),
+    "a record is said to be gone": (
+        "UPDATE source_records SET present = false WHERE key = 'YPM 1980'",
+        "is said to be gone from its source",
+    ),
+    "a statement of no run": (
+        "UPDATE source_records SET run = gen_random_uuid() WHERE key = 'YPM 1980'",
+        "which is none of its source",
+    ),
+    "a reversal would put nothing back": (
+        "UPDATE run_items SET previous = NULL WHERE key = 'YPM 1980' AND version_after = 2",
+        "says updated, but not what the source had said before",
+    ),
     "a run did something else": (
         "UPDATE run_items SET version_after = 9 WHERE key = 'YPM 1980' AND version_after = 2",
         "is no event of this run",

@@ -74,6 +74,35 @@ GUARDS = {
     "rights on its head": ("GRANT UPDATE ON log_head TO PUBLIC", "log_head: can be written by the service role"),
     "rights on checkpoints": ("GRANT DELETE ON checkpoints TO {role}", "checkpoints: can be written by the service"),
     "rights on a partition": ("GRANT INSERT ON events_p03 TO {role}", "events_p03: can be written by the service"),
+    "rights on a column": ("GRANT UPDATE (state) ON events TO {role}", "service role, which has UPDATE on it"),
+    "rights on a column of the head": ("GRANT UPDATE (position) ON log_head TO {role}", "service role, which has UPD"),
+    "rights of everybody": ("GRANT UPDATE (note) ON checkpoints TO PUBLIC", "written by everybody, with UPDATE on it"),
+    "rights of a stranger": ("GRANT DELETE ON events TO pg_monitor", "can be written by pg_monitor, with DELETE on it"),
+    "the schema given away": ("ALTER SCHEMA {ledger} OWNER TO {role}", "belongs to the service role, or lets it make"),
+    "things made in the schema": ("GRANT CREATE ON SCHEMA {ledger} TO PUBLIC", "or lets it make things there"),
+    "a function given away": ("ALTER FUNCTION refuse_change() OWNER TO {role}", "refuse_change: belongs to the servi"),
+    "functions for everybody": (
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {ledger} TO PUBLIC", "append_events: can be called by everybody",
+    ),
+    "a child of a table": ("CREATE TABLE more () INHERITS (runs)", f"runs: {NEW}rows of the table"),
+    "what a crash would empty": ("ALTER TABLE source_records SET UNLOGGED", "is not written to the log of the server"),
+    "a trigger on a projection": (SECRET.format(table="objects"), f"objects: {NEW}CREATE TRIGGER zz_log"),
+    "a function that stands in for another": (
+        ("""CREATE FUNCTION format(text, text, "char") RETURNS text LANGUAGE sql AS
+          $$ SELECT replace(pg_catalog.format($1, $2, $3), 'enabled D', 'enabled O') $$;"""
+        "ALTER TABLE events DISABLE TRIGGER append_only"),
+        f"events: {NO_LONGER}CREATE TRIGGER append_only",
+    ),
+    "a function of a stranger": (
+        "CREATE FUNCTION length(text) RETURNS int LANGUAGE sql AS 'SELECT 1'", f"length: {NEW}(text)",
+    ),
+    "an operator of a stranger": (
+        ("CREATE FUNCTION alike(text, bytea) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+        "CREATE OPERATOR = (LEFTARG = text, RIGHTARG = bytea, FUNCTION = alike)"), f"operators: {NEW}",
+    ),
+    "logins that fire no triggers": (
+        "ALTER ROLE {role} SET session_replication_role = 'replica'", "is not 'origin' for logins as ",
+    ),
 }  # fmt: skip
 
 
@@ -88,8 +117,29 @@ def test_a_ledger_enforces_what_is_written_down(ledger: Ledger) -> None:
 @pytest.mark.parametrize("name", list(GUARDS))
 def test_a_guard_taken_away_is_told(filled: Ledger, owner: Owner, name: str) -> None:
     statement, expected = GUARDS[name]
-    owner.execute(statement.replace("{role}", service_role(filled.settings.ledger)).encode())
+    ledger = filled.settings.ledger
+    owner.execute(statement.replace("{role}", service_role(ledger)).replace("{ledger}", ledger).encode())
     assert expected in told(verify(filled))
+
+
+def test_a_session_that_fires_no_triggers_is_told(filled: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the server's own configuration says so."""
+    with filled.connection() as connection:
+        connection.execute("RESET ROLE")
+        with connection.transaction(force_rollback=True):
+            connection.execute("SET LOCAL session_replication_role = 'replica'")
+            problems = list(guards.guard_problems(connection))
+        connection.execute(f"SET ROLE {service_role(filled.settings.ledger)}".encode())
+    assert any("for this session" in what for _, what in problems)
+
+
+def test_an_object_that_is_only_in_the_index_of_search_is_told(filled: Ledger, owner: Owner) -> None:
+    assert verify(filled).ok
+    owner.execute(
+        "INSERT INTO search (pid, from_position, type, tombstoned, name, text, facets)"
+        " SELECT 'TEST/XXX-XXX-XXX', from_position, type, false, 'Forged', 'forged', facets FROM search LIMIT 1"
+    )
+    assert "search TEST/XXX-XXX-XXX: has no event in the log" in told(verify(filled))
 
 
 def test_a_useless_dictionary_stops_nothing_and_is_told(ledger: Ledger) -> None:
