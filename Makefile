@@ -3,6 +3,7 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv/.peers
 PARALLEL ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 TESTS ?=
 
@@ -30,13 +31,19 @@ check: $(READY) ## Style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## Measure, beside the limits of the machine
+$(PEERS): requirements-bench.lock $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: $(READY) $(PEERS) ## Measure, beside the limits of the machine and the peers
 	@$(BIN)/python -m benchmarks
 
 lock: ## Choose dependency versions anew
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --group dev pyproject.toml --output-file requirements.lock
+	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --constraint requirements.lock --group pyproject.toml:bench --output-file requirements-bench.lock
 	@rm -rf .venv-lock
 
 clean: ## Remove what the targets made

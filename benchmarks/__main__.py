@@ -22,6 +22,7 @@ from benchmarks.appending import appending
 from benchmarks.histories import grow
 from benchmarks.limits import limits
 from benchmarks.museum import write_archive
+from benchmarks.peers import Amounts, peers
 from benchmarks.proof import proof
 from benchmarks.provenance import provenance
 from projections.collection import collection
@@ -91,6 +92,7 @@ def _measure(ledger: Ledger, first: Path, second: Path) -> None:
             grow(histories, Path(folder), 2 * RECORDS)
         catch_up(histories)
         console.print(proof(histories, "four versions of each"))
+    console.print(peers(ledger.settings, Amounts.of(RECORDS)))
     provenance(ledger.settings, console)
 
 

@@ -74,27 +74,30 @@ def _rate(writers: int, events: int, write: Callable[[], object]) -> float:
 @contextmanager
 def _library(ledger: Ledger) -> Iterator[Application[UUID]]:
     """The library's Application with its default recorder, in a schema of its own on the same server."""
-    known = conninfo_to_dict(ledger.conninfo)
     schema = f"bench_{uuid4().hex[:12]}"
     with psycopg.connect(ledger.conninfo, autocommit=True) as owner:
         owner.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        application: Application[UUID] = Application(
-            {
-                "PERSISTENCE_MODULE": "eventsourcing.postgres",
-                "POSTGRES_DBNAME": str(known.get("dbname") or ""),
-                "POSTGRES_HOST": str(known.get("host") or ""),
-                "POSTGRES_PORT": str(known.get("port") or "5432"),
-                "POSTGRES_USER": str(known.get("user") or ""),
-                "POSTGRES_PASSWORD": str(known.get("password") or "-"),
-                "POSTGRES_SCHEMA": schema,
-                "POSTGRES_POOL_SIZE": str(max(WRITERS)),
-            }
-        )
+        application: Application[UUID] = Application(library_environment(ledger.conninfo, schema))
         try:
             yield application
         finally:
             application.close()
             owner.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+
+
+def library_environment(conninfo: str, schema: str) -> dict[str, str]:
+    """What tells the library to use its default recorder in this schema, with a connection for each writer."""
+    known = conninfo_to_dict(conninfo)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": str(known.get("dbname") or ""),
+        "POSTGRES_HOST": str(known.get("host") or ""),
+        "POSTGRES_PORT": str(known.get("port") or "5432"),
+        "POSTGRES_USER": str(known.get("user") or ""),
+        "POSTGRES_PASSWORD": str(known.get("password") or "-"),
+        "POSTGRES_SCHEMA": schema,
+        "POSTGRES_POOL_SIZE": str(max(WRITERS)),
+    }
 
 
 def _bare(ledger: Ledger, writers: int) -> float:

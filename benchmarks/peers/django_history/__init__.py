@@ -1,0 +1,1 @@
+"""django-simple-history, as a Django application with one model."""
