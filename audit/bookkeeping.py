@@ -40,7 +40,10 @@ def bookkeeping_problems(ledger: Ledger, connection: Connection[Any]) -> Iterato
     for kind, key, run in select(connection, SQL["statements_of_no_run"]):
         yield f"source_records {kind} {key}", f"is said to come from the run {run}, which is none of its source"
     for kind, key, pid in select(connection, SQL["statements_withdrawn"]):
-        yield f"source_records {kind} {key}", f"is said to be gone from its source, but nothing that concerns it tombstoned {pid}"
+        yield (
+            f"source_records {kind} {key}",
+            f"is said to be gone from its source, but nothing that concerns it tombstoned {pid}",
+        )
     yield from _run_problems(connection)
     yield from _item_problems(connection)
     yield from _statement_problems(ledger, connection)

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from eventsourcing.application import AggregateNotFoundError, Application, Repository
+from eventsourcing.application import Application
 from eventsourcing.persistence import InfrastructureFactory, IntegrityError, Mapper, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresFactory
 from eventsourcing.utils import Environment, EnvType
@@ -238,12 +238,9 @@ class Ledger(Application[str]):
         """
         if version is not None and version < 1:
             raise NotFound(f"{pid} has no version {version}; versions start at 1")
-        repository: Repository[str] = self.repository
-        try:
-            state = repository.get(pid, version=version, projector_func=_projector)
-        except AggregateNotFoundError:
-            raise NotFound(f"there is no object {pid} in this ledger") from None
-        found = cast("DigitalObject", state)
+        found = project(None, map(self.mapper.to_domain_event, self.recorder.select_state(pid, version)))
+        if found is None:
+            raise NotFound(f"there is no object {pid} in this ledger")
         if version is not None and found.version != version:
             raise NotFound(f"{pid} has no version {version}; its last is {found.version}")
         return found
@@ -339,10 +336,6 @@ def due_snapshots(states: Iterable[DigitalObject]) -> list[Snapshot]:
     The state *before* an event is frozen, because only a recorded state knows when it was recorded.
     """
     return [snapshot_of(state) for state in states if state.version % SNAPSHOT_INTERVAL == 0]
-
-
-def _projector(state: Any, events: Iterable[Any]) -> Any:
-    return project(state, events)
 
 
 def _assertion(value: dict[str, Any]) -> dict[str, Any]:

@@ -114,6 +114,19 @@ class LedgerRecorder(PostgresApplicationRecorder):
             found.reverse()
         return found if limit is None else found[:limit]
 
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_state(self, pid: str, upto: int | None = None) -> list[StoredEvent]:
+        """What rebuilds an object at a version (default the last): a snapshot, if there is one, and the events then."""
+        bound = NO_LIMIT if upto is None else upto
+        with (
+            self.datastore.get_connection() as connection,
+            connection.cursor(row_factory=tuple_row, binary=True) as cursor,
+        ):
+            rows = cursor.execute(SQL["select_state"], (pid, bound, pid, bound), prepare=True).fetchall()
+        has_snapshot = bool(rows) and rows[0][4] is None
+        frozen: list[StoredEvent] = [StoredEvent(*rows[0][:4])] if has_snapshot else []
+        return [*frozen, *map(_recorded, rows[has_snapshot:])]
+
     def select_range(
         self,
         after: int,
@@ -192,14 +205,17 @@ class LedgerRecorder(PostgresApplicationRecorder):
             used.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
             rows = cursor.execute(chosen, parameters, prepare=True).fetchall()
-        for row in rows:
-            if None in row:
-                raise IntegrityFailure(f"{row[0]}/{row[1]}: a column of the stored event holds nothing")
-            yield RecordedEvent(*row)
+        yield from map(_recorded, rows)
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
         """Follow the log; the commit path sends no notification, so followers poll."""
         return PollingSubscription(recorder=self, gt=gt, topics=topics)
+
+
+def _recorded(row: tuple[Any, ...]) -> RecordedEvent:
+    if None in row:
+        raise IntegrityFailure(f"{row[0]}/{row[1]}: a column of the stored event holds nothing")
+    return RecordedEvent(*row)
 
 
 class PollingSubscription(PostgresSubscription):

@@ -26,6 +26,18 @@ SHARED = Path(os.environ.get("PROVENARIUM_SHARED_DATA", ROOT.parent / "shared" /
 SAMPLES = ROOT / "samples" / "famous-specimens"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-only", action="store_true", help="Only tests that use the database.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs no database comes out the same with another one, and is left out of a second pass."""
+    if config.getoption("--database-only"):
+        using = [item for item in items if isinstance(item, pytest.Function) and "conninfo" in item.fixturenames]
+        config.hook.pytest_deselected(items=[item for item in items if item not in using])
+        items[:] = using
+
+
 @pytest.fixture(scope="session")
 def conninfo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database to test with."""
