@@ -48,9 +48,8 @@ class SearchIndex(Projection):
     def begin(self, connection: Connection[Any], pids: Sequence[str]) -> None:
         ((position,),) = select(connection, SQL["position_of"], (self.name,))
         self._before = self._standing(pids, position)
-        self._objects = {
-            pid: Ranges(open_row(self._before[pid]) if pid in self._before else None) for pid in pids
-        }  # fmt: skip
+        rows = {pid: open_row(document) for pid, document in self._before.items()}
+        self._objects = {pid: Ranges(rows.get(pid)) for pid in pids}
         self._reached = position
 
     def add(self, step: Step) -> None:

@@ -142,9 +142,11 @@ class Indices:
 
     def _caught_up(self, index: str, progress: Progress = lambda _done, _total: None) -> int:
         """An index brought back from an older snapshot has less than the database believes, and gets it again."""
-        with self._ledger.connection() as connection:
-            connection.execute(SQL["ensure_position"], (position_name(index), VERSION))
-            connection.execute(SQL["lower_position"], (self._reached(index), position_name(index)))
+        name = position_name(index)
+        with self._ledger.connection() as connection, connection.transaction():
+            connection.execute(SQL["ensure_position"], (name, VERSION))
+            select(connection, SQL["lock_positions"], ([name],))  # whoever follows has told the index before it commits
+            connection.execute(SQL["lower_position"], (self._reached(index), name))
         projection = SearchIndex(self._ledger.mapper, self._client, index)
         reached = follow_with(self._ledger, [projection], progress=progress)
         with told():

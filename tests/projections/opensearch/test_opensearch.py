@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Thread
 
 import pytest
 from opensearchpy import OpenSearch
@@ -262,6 +263,29 @@ def test_a_follower_thought_dead_overwrites_nothing(
     indices.follow()
     connecting.write(client, name, iter([(pid(1), version, old)]))
     assert fake[0].indices[name].documents[pid(1)][2]["from_position"] == 2
+
+
+def test_several_may_follow_at_once(
+    ledger: Ledger, fake: tuple[Cluster, str], client: OpenSearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BATCH", 3)
+    after = lives(ledger, 9)
+    Indices(ledger, client).follow()
+    (index,) = fake[0].indices
+    fake[0].indices[index].documents.clear()  # as if the cluster had been set up anew with the old names
+    told = list[int]()
+
+    def follow() -> None:
+        with connected(fake[1]) as own:
+            Indices(ledger, own).follow(lambda done, _end: told.append(done))
+
+    threads = [Thread(target=follow) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) < 2 * len(after), "nobody sets back what another has done"
+    require_all(client, ledger, after)
 
 
 @pytest.mark.parametrize("url", [None, "", "localhost:9200", "ftp://localhost", "https://"])
