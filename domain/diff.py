@@ -11,6 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
+import orjson
+
 from domain.canonical import canonical_bytes, same
 from domain.errors import IntegrityFailure
 from domain.identity import Pairing, pair_items
@@ -62,8 +64,19 @@ def _objects(path: str, old: dict[str, Any], new: dict[str, Any], out: list[Oper
     for key, value in new.items():
         if key not in old:
             out.append({"op": "add", "path": f"{path}/{_escaped(key)}", "value": value})
-        elif old[key] != value or type(old[key]) is not type(value) or isinstance(value, (dict, list)):
+        elif isinstance(value, (dict, list)):
+            if not _written_alike(old[key], value):
+                _difference(f"{path}/{_escaped(key)}", key, old[key], value, out)
+        elif old[key] != value or type(old[key]) is not type(value):
             _difference(f"{path}/{_escaped(key)}", key, old[key], value, out)
+
+
+def _written_alike(old: Any, new: Any) -> bool:
+    """Whether two containers are the same text, as most are: told at once, instead of by a look at each value."""
+    try:
+        return orjson.dumps(old, option=orjson.OPT_SORT_KEYS) == orjson.dumps(new, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):  # what orjson will not write is looked at value by value
+        return False
 
 
 def _arrays(path: str, name: str | None, old: list[Any], new: list[Any], out: list[Operation]) -> None:
