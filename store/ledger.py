@@ -101,7 +101,7 @@ class Ledger(Application[str]):
         Raises :class:`StoreUnavailable` when that cannot be done.
         """
         server = None
-        if settings.database_url is None:
+        if not settings.database_url:  # libpq would take an empty one for its defaults
             server = EmbeddedServer(settings.home)
         try:
             conninfo = settings.database_url if server is None else server.acquire()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from domain.errors import RefusedInput
+from store.ledger import Ledger
 from store.settings import Settings
 
 
@@ -49,3 +52,19 @@ def test_the_refusal_says_how_an_at_sign_is_written() -> None:
 )
 def test_what_libpq_understands_is_taken(url: str) -> None:
     assert Settings.from_environment({"DATABASE_URL": url}).database_url == url
+
+
+@pytest.mark.parametrize("url", [None, ""])
+def test_without_a_url_it_is_the_embedded_server_that_is_started(
+    url: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Started(Exception):
+        """Instead of starting it."""
+
+    def started(home: Path) -> None:
+        assert home == tmp_path
+        raise Started
+
+    monkeypatch.setattr("store.ledger.EmbeddedServer", started)
+    with pytest.raises(Started):
+        Ledger.open(Settings(url, tmp_path))
