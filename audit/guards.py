@@ -48,9 +48,8 @@ def guard_problems(connection: Connection[Any]) -> Iterator[Finding]:
         yield "events", f"has {partitions} partitions instead of 16"
     tables = [*TABLES, *(name for name in found if _general(name) == PARTITION)]
     with _catalog(connection) as (cursor, schema):
-        yield from list(_right_problems(cursor, schema, tables))
-        for (whose,) in cursor.execute(SQL["replication_role"]).fetchall():
-            yield "session_replication_role", f"is not 'origin' for {whose}, so that no trigger refuses a change there"
+        problems = list(_right_problems(cursor, schema, tables))
+    yield from problems
 
 
 def _right_problems(cursor: Cursor[Any], schema: str, tables: list[str]) -> Iterator[Finding]:
@@ -73,6 +72,8 @@ def _right_problems(cursor: Cursor[Any], schema: str, tables: list[str]) -> Iter
             yield function, "belongs to the service role, which could make it do something else"
         if public:
             yield function, "can be called by everybody, with the rights of its owner; revoke that"
+    for (whose,) in cursor.execute(SQL["replication_role"]).fetchall():
+        yield "session_replication_role", f"is not 'origin' for {whose}, so that no trigger refuses a change there"
 
 
 @contextmanager

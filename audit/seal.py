@@ -45,26 +45,23 @@ class Seal:
         """Whether this is the seal of these values."""
         return seal is not None and hmac.compare_digest(self.of(*values), seal)
 
-    def is_last(self, state: str, seal: bytes | None) -> bool:
-        """Whether this is the seal made last for a row in this state, ``unfinished`` or ``finished``."""
+    def last(self, state: str) -> list[str]:
+        """The seals (hex) made last for ``unfinished`` or ``finished`` rows: one, or two about a commit."""
         with locked(self._home / FOLDER, create=True) as private:
-            return seal is not None and seal.hex() in _told(private).get(self._ledger, {}).get(state, [])
+            return _told(private).get(self._ledger, {}).get(state, [])
 
     def announce(self, state: str, seal: bytes) -> None:
         """Say, before a row is stored, that it may be the last; until :meth:`settle` the one before may be, too."""
-        self._keep(state, lambda last: [*last, seal.hex()])
+        self._keep(lambda told: {**told, state: [*told.get(state, []), seal.hex()]})
 
     def settle(self, state: str, seal: bytes) -> None:
         """Say, once a row is stored, that it is the last; what is finished is no longer unfinished."""
-        self._keep(state, lambda _last: [seal.hex()])
-        if state == "finished":
-            self._keep("unfinished", lambda _last: [])
+        self._keep(lambda told: {**told, "unfinished": [], state: [seal.hex()]})
 
-    def _keep(self, state: str, change: Callable[[list[str]], list[str]]) -> None:
+    def _keep(self, change: Callable[[dict[str, list[str]]], dict[str, list[str]]]) -> None:
         with locked(self._home / FOLDER, create=True) as private:
             told = _told(private)
-            mine = told.setdefault(self._ledger, {})
-            mine[state] = change(mine.get(state, []))
+            told[self._ledger] = change(told.get(self._ledger, {}))
             private.replace(LAST, orjson.dumps(told))
 
 

@@ -138,8 +138,9 @@ def _step(
 
 def _newest(connection: Connection[Any], statement: str, seal: Seal) -> Pass | None:
     """The newest pass, if its seal holds and no newer one was made."""
+    last = seal.last(statement)
     for *row, sealed in select(connection, SQL[statement]):
-        if seal.holds(sealed, *row) and seal.is_last(statement, sealed):
+        if seal.holds(sealed, *row) and sealed.hex() in last:
             return _pass(row)
     return None
 

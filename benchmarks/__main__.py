@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from benchmarks.museum import write_archive
 from benchmarks.peers import Amounts, peers
 from benchmarks.proof import proof
 from benchmarks.provenance import provenance
+from benchmarks.reading import percentiles
 from projections.collection import collection
 from projections.engine import catch_up, rebuild
 from projections.object_reading import history
@@ -107,24 +107,14 @@ def _reads(ledger: Ledger, source: str) -> Table:
         def bare(pid: str) -> None:
             connection.execute(statement, (pid,), prepare=True).fetchone()
 
-        limit = _percentiles(bare, pids)
+        limit = percentiles(bare, pids, len(pids))
     for name, (p50, p99) in (
         ("one SELECT of a stored document", limit),
-        ("current version", _percentiles(ledger.get, pids)),
-        ("whole history", _percentiles(lambda pid: history(ledger, pid), pids)),
+        ("current version", percentiles(ledger.get, pids, len(pids))),
+        ("whole history", percentiles(lambda pid: history(ledger, pid), pids, len(pids))),
     ):
         table.add_row(name, f"{p50:.0f}", f"{p99:.0f}", f"{p50 / limit[0]:.1f}")
     return table
-
-
-def _percentiles(read: Callable[[str], object], pids: list[str]) -> tuple[float, float]:
-    times = []
-    for pid in pids:
-        began = time.perf_counter()
-        read(pid)
-        times.append((time.perf_counter() - began) * 1e6)
-    cuts = statistics.quantiles(times, n=100)
-    return statistics.median(times), cuts[98]
 
 
 def _machine(ledger: Ledger) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 from rich.table import Table
 
 from benchmarks.documents import LARGE, SMALL, document, edited
+from benchmarks.reading import percentiles
 from domain.agents import person
 from domain.digital_object import DigitalObject, Provenance, project
 from domain.errors import NothingToChange
@@ -186,25 +187,16 @@ def _reads(ledger: Ledger, pids: list[str]) -> Iterator[tuple[str, tuple[float, 
         statement = sql.SQL("SELECT document FROM {} WHERE pid = %s").format(
             sql.Identifier(ledger.settings.ledger, "objects")
         )
-        limit, _ = _percentiles(lambda pid: connection.execute(statement, (pid,), prepare=True).fetchone(), pids)
-    yield "the current version of 10", _percentiles(ledger.get, pids), limit, 1.5
-    yield f"the current version of {LONG}", _percentiles(ledger.get, longs), limit, 1.5
-    yield f"version 60 of {LONG}", _percentiles(lambda pid: ledger.get(pid, 60), longs), limit, 2
+        limit, _ = percentiles(lambda pid: connection.execute(statement, (pid,), prepare=True).fetchone(), pids, READS)
+    yield "the current version of 10", percentiles(ledger.get, pids, READS), limit, 1.5
+    yield f"the current version of {LONG}", percentiles(ledger.get, longs, READS), limit, 1.5
+    yield f"version 60 of {LONG}", percentiles(lambda pid: ledger.get(pid, 60), longs, READS), limit, 2
     yield (
         "of 10, as recorded at a time",
-        _percentiles(lambda pid: ledger.get_at(pid, moment, Axis.RECORDED), pids),
+        percentiles(lambda pid: ledger.get_at(pid, moment, Axis.RECORDED), pids, READS),
         limit,
         2,
     )
-
-
-def _percentiles(read: Callable[[str], object], pids: list[str]) -> tuple[float, float]:
-    times = []
-    for number in range(READS):
-        began = time.perf_counter()
-        read(pids[number % len(pids)])
-        times.append((time.perf_counter() - began) * 1e6)
-    return statistics.median(times), statistics.quantiles(times, n=100)[98]
 
 
 # -- rebuilding -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.application import JsonOption, app, opened, output
+from cli.output import Output
 from projections.search.opensearch.connecting import connected
 from projections.search.opensearch.replay import FORMER, NEXT, Indices
 from store.ledger import Ledger
@@ -27,10 +28,7 @@ def follow(shards: ShardsOption = 1, replicas: ReplicasOption = 1, as_json: Json
         with out.progress("opensearch", "events") as tick:
             position = indices.follow(tick)
         index = indices.behind()
-    if out.as_json:
-        out.value({"index": index, "position": position})
-    else:
-        out.say(f"{index} has everything up to position {position}")
+    _tell(out, index, position, "has everything")
 
 
 @opensearch.command()
@@ -59,10 +57,7 @@ def rebuild(
             with out.progress("opensearch", "events") as tick:
                 position = indices.rebuild(tick, anew=anew)
         index = indices.behind()
-    if out.as_json:
-        out.value({"index": index, "position": position})
-    else:
-        out.say(f"{index} is the live index, and has everything up to position {position}")
+    _tell(out, index, position, "is the live index, and has everything")
 
 
 @opensearch.command()
@@ -77,6 +72,13 @@ def status(as_json: JsonOption = False) -> None:
     for role in ("live", "next", "former"):
         out.say(f"{role}: {found[role] or '-'}")
     out.say(f"position {found['position']}, {found['behind']} events behind the log")
+
+
+def _tell(out: Output, index: str | None, position: int, what: str) -> None:
+    if out.as_json:
+        out.value({"index": index, "position": position})
+    else:
+        out.say(f"{index} {what} up to position {position}")
 
 
 def _status(ledger: Ledger, indices: Indices) -> dict[str, str | int | None]:

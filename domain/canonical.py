@@ -30,6 +30,7 @@ import orjson
 import rfc8785
 
 from domain.errors import UnrepresentableJson
+from domain.pointer import to_text
 
 MAX_DEPTH = 200
 MAX_INTEGER = 2**53 - 1
@@ -80,7 +81,7 @@ def normal_form(value: Any) -> Any:
     except RecursionError:
         raise UnrepresentableJson(f"nested deeper than {MAX_DEPTH} levels") from None
     except UnrepresentableJson as error:
-        raise UnrepresentableJson(f"{error} (at {_pointer(_offender(value))})") from None
+        raise UnrepresentableJson(f"{error} (at {to_text(_offender(value)) or 'the root'})") from None
 
 
 def canonical_bytes(value: Any) -> bytes:

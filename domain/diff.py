@@ -17,6 +17,7 @@ from domain.canonical import canonical_bytes, same
 from domain.errors import IntegrityFailure
 from domain.identity import Pairing, pair_items
 from domain.patch import apply_in_place, copy_of
+from domain.pointer import escaped
 
 Operation = dict[str, Any]
 
@@ -58,17 +59,17 @@ def _difference(path: str, name: str | None, old: Any, new: Any, out: list[Opera
 def _objects(path: str, old: dict[str, Any], new: dict[str, Any], out: list[Operation]) -> None:
     for key, value in old.items():
         if key not in new:
-            member = f"{path}/{_escaped(key)}"
+            member = f"{path}/{escaped(key)}"
             out.append({"op": "test", "path": member, "value": value})
             out.append({"op": "remove", "path": member})
     for key, value in new.items():
         if key not in old:
-            out.append({"op": "add", "path": f"{path}/{_escaped(key)}", "value": value})
+            out.append({"op": "add", "path": f"{path}/{escaped(key)}", "value": value})
         elif isinstance(value, (dict, list)):
             if not _written_alike(old[key], value):
-                _difference(f"{path}/{_escaped(key)}", key, old[key], value, out)
+                _difference(f"{path}/{escaped(key)}", key, old[key], value, out)
         elif old[key] != value or type(old[key]) is not type(value):
-            _difference(f"{path}/{_escaped(key)}", key, old[key], value, out)
+            _difference(f"{path}/{escaped(key)}", key, old[key], value, out)
 
 
 def _written_alike(old: Any, new: Any) -> bool:
@@ -124,7 +125,3 @@ def _by_position(old: list[Any], new: list[Any]) -> Pairing:
     pairs = [(index, index) for index in range(head + between)]
     pairs.extend((len(old) - back, len(new) - back) for back in range(tail, 0, -1))
     return pairs
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

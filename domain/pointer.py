@@ -11,7 +11,12 @@ Path = tuple[str, ...]
 
 def to_text(path: Path) -> str:
     """``("a/b", "0")`` becomes ``/a~1b/0``; the root is the empty text."""
-    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)
+    return "".join("/" + escaped(token) for token in path)
+
+
+def escaped(token: str) -> str:
+    """One reference token as it stands in a pointer: ``a/b`` becomes ``a~1b``."""
+    return token.replace("~", "~0").replace("/", "~1")
 
 
 def from_text(pointer: str) -> Path:

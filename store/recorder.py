@@ -118,11 +118,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
     def select_state(self, pid: str, upto: int | None = None) -> list[StoredEvent]:
         """What rebuilds an object at a version (default the last): a snapshot, if there is one, and the events then."""
         bound = NO_LIMIT if upto is None else upto
-        with (
-            self.datastore.get_connection() as connection,
-            connection.cursor(row_factory=tuple_row, binary=True) as cursor,
-        ):
-            rows = cursor.execute(SQL["select_state"], (pid, bound, pid, bound), prepare=True).fetchall()
+        rows = self._rows("select_state", (pid, bound, pid, bound))
         has_snapshot = bool(rows) and rows[0][4] is None
         frozen: list[StoredEvent] = [StoredEvent(*rows[0][:4])] if has_snapshot else []
         return [*frozen, *map(_recorded, rows[has_snapshot:])]
@@ -199,13 +195,17 @@ class LedgerRecorder(PostgresApplicationRecorder):
     def _select(
         self, statement: str | sql.Composed, parameters: Sequence[Any], connection: Connection[Any] | None = None
     ) -> Iterator[RecordedEvent]:
+        yield from map(_recorded, self._rows(statement, parameters, connection))
+
+    def _rows(
+        self, statement: str | sql.Composed, parameters: Sequence[Any], connection: Connection[Any] | None = None
+    ) -> list[tuple[Any, ...]]:
         chosen = SQL[statement] if isinstance(statement, str) else statement
         with (
             self.datastore.get_connection() if connection is None else nullcontext(connection) as used,
             used.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
-            rows = cursor.execute(chosen, parameters, prepare=True).fetchall()
-        yield from map(_recorded, rows)
+            return cursor.execute(chosen, parameters, prepare=True).fetchall()
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
         """Follow the log; the commit path sends no notification, so followers poll."""

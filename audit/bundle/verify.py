@@ -859,7 +859,6 @@ class History:
         self._previous = ""
         self._place = (0, "")
         self._kind = 0
-        self._type: Any = None
         self._ended = False
         self.unchained = 0
 
@@ -913,12 +912,12 @@ class History:
         self._ended = what == "ods:Tombstone"
 
     def _fold(self, event: dict[str, Any]) -> None:
+        before = self._document.value.get("@type")
         self._document.apply(event.get("patch"))
         if self._document.value.get("@type") != event.get("type"):
             raise Fault("it says it is of type %s, its document does not" % shown(event.get("type")))
-        if self.version > 1 and event.get("type") != self._type:
-            raise Fault("it makes a %s of a %s" % (shown(event.get("type")), shown(self._type)))
-        self._type = event.get("type")
+        if self.version > 1 and event.get("type") != before:
+            raise Fault("it makes a %s of a %s" % (shown(event.get("type")), shown(before)))
         self.content = self._document.text()
         digest = sha256(self.content.encode()).hexdigest()
         if digest != event.get("digest"):
@@ -1166,9 +1165,8 @@ class Audit:
             if self._kept.origin != self.checkpoint.origin:
                 raise Fault("your checkpoint is of another ledger, %s" % shown(self._kept.origin))
             self._kept.signed_by(self._given + self.keys)
-        if (self.about.get("origin"), self.about.get("size")) != (self.checkpoint.origin, self.checkpoint.size) or type(
-            self.about.get("size")
-        ) is not int:
+        origin, size = self.about.get("origin"), self.about.get("size")
+        if type(size) is not int or (origin, size) != (self.checkpoint.origin, self.checkpoint.size):
             raise Fault("bundle.json speaks of another ledger or size than the checkpoint")
 
     def _present_signer(self) -> list[Key]:

@@ -15,6 +15,7 @@ from threading import Barrier
 from benchmarks.documents import Document, document, edited
 from benchmarks.peers.own import FOLLOWER, Provenarium
 from benchmarks.peers.store import FollowedStore, Store
+from benchmarks.reading import percentiles
 from domain.digital_object import content_of
 from domain.pid import mint
 
@@ -200,16 +201,7 @@ def _reads(store: Store, histories: Histories, reads: int) -> dict[str, Figure]:
         for pid in pids[:_CHECKED]:
             if content_of(read(pid)) != content_of(histories[pid][number - 1]):
                 raise AssertionError(f"{store.name} does not give back what it was told: {work}")
-    return {work: _percentiles(read, pids, reads) for work, (read, _) in kinds.items()}
-
-
-def _percentiles(read: Callable[[str], object], pids: Sequence[str], reads: int) -> Figure:
-    times = []
-    for number in range(reads):
-        began = time.perf_counter()
-        read(pids[number % len(pids)])
-        times.append((time.perf_counter() - began) * 1e6)
-    return Figure(statistics.median(times), statistics.quantiles(times, n=100)[98])
+    return {work: Figure(*percentiles(read, pids, reads)) for work, (read, _) in kinds.items()}
 
 
 # -- what is stored, and the median ---------------------------------------------------------------

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection, IsolationLevel, sql
+from psycopg import Connection, sql
 from psycopg.rows import tuple_row
 
-from projections.search.content import TYPE, facet, folded
+from projections.search.content import TYPE, folded
 from projections.search.index import SQL
-from projections.search.question import Hit, Search, require_facets, require_page
+from projections.search.question import Hit, Search, require_facets, require_page, wanted
 from store.ledger import Ledger
 
 FIRST_WINDOW, LARGEST_WINDOW = 300, 20_000
@@ -99,14 +99,9 @@ def _all(ledger: Ledger, statement: str, search: Search, **parameters: Any) -> l
 @contextmanager
 def _snapshot(ledger: Ledger) -> Iterator[Connection[Any]]:
     """A connection all of whose statements see the index as it was at the first of them."""
-    with ledger.connection() as connection:
-        before = connection.isolation_level
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        try:
-            with connection.transaction():
-                yield connection
-        finally:
-            connection.isolation_level = before
+    with ledger.connection() as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection
 
 
 def _rows(connection: Connection[Any], statement: sql.Composed, given: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -126,19 +121,15 @@ def _conditions(search: Search) -> tuple[sql.Composed, dict[str, Any]]:
     if search.text.strip():
         named.append("with_words")
         given["words"] = folded(search.text)
-    single = [_facet(term, values[0]) for term, values in search.filters.items() if len(values) == 1]
+    single = [wanted(term, values[0]) for term, values in search.filters.items() if len(values) == 1]
     if search.type is not None:
-        single.append(_facet(TYPE, search.type))
+        single.append(wanted(TYPE, search.type))
     if single:
         named.append("with_facets")
         given["facets"] = single
     conditions: list[sql.Composable] = [sql.SQL(SQL[name]) for name in named]
     for number, (term, values) in enumerate(search.filters.items()):
         if len(values) != 1:
-            given[f"any_{number}"] = [_facet(term, value) for value in values]
+            given[f"any_{number}"] = [wanted(term, value) for value in values]
             conditions.append(sql.SQL(SQL["with_one_of"]).format(values=sql.Placeholder(f"any_{number}")))
     return sql.SQL(" AND ").join(conditions), given
-
-
-def _facet(term: str, value: str) -> str:
-    return facet(term, value) or f"{term}={value}"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.errors import RefusedInput
-from projections.search.content import FACETS, MIDS
+from projections.search.content import FACETS, MIDS, facet
 
 MAX_PAGE = 1000
 TERMS = FACETS | {MIDS}
@@ -47,6 +47,11 @@ class Search:
 
     def __post_init__(self) -> None:
         require_facets(self.filters)
+
+
+def wanted(term: str, value: str) -> str:
+    """A facet as it is looked for; a value that no index holds is found nowhere."""
+    return facet(term, value) or f"{term}={value}"
 
 
 def require_facets(terms: Iterable[str]) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 import re
-from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import psycopg
 import pytest
 
 from audit.verify import verify
-from domain.agents import person
-from domain.digital_object import DigitalObject, Provenance
+from domain.digital_object import DigitalObject
 from domain.errors import NotFound, RefusedInput
 from projections.engine import catch_up, rebuild
 from projections.search import query
-from projections.search.content import WORDS, content_of, folded
+from projections.search.content import content_of
 from projections.search.query import counts, page, total
 from projections.search.question import Search
 from store import migrate
@@ -25,108 +23,9 @@ from store.ledger import Ledger
 from store.settings import Settings
 from tests.audit.tampering import told
 from tests.conftest import SAMPLES
+from tests.projections.search_oracle import SEARCHES, by_anna, document, lives, require_all
 from tests.store.ledger_building import pid
 from tests.synchronisation.sync_support import find_source_pid, sync
-
-
-def by_anna() -> Provenance:
-    return Provenance((person("https://orcid.org/0000-0002-1825-0097"),))
-
-
-PLACES = ("Perú", "Chad", "São Tomé and Príncipe", "CHAD", "Côte d'Ivoire")
-SEXES = ("female", "male", None)
-NAMES = ("Parus major Linnaeus, 1758", "Parus minor", "Raphus cucullatus", None)
-
-
-def document(rand: random.Random) -> dict[str, Any]:
-    place, sex, name = rand.choice(PLACES), rand.choice(SEXES), rand.choice(NAMES)
-    made: dict[str, Any] = {
-        "@type": "ods:DigitalSpecimen",
-        "ods:physicalSpecimenID": f"urn:{rand.randrange(3)}",
-        "ods:hasEvents": [{"ods:hasLocation": {"dwc:country": place}}, {"ods:hasLocation": {"dwc:locality": "steppe"}}],
-        "dwc:disposition": f"seen by nobody {rand.randrange(9)}",
-    }
-    if sex:
-        made["dwc:sex"] = sex
-    if name:
-        made["ods:specimenName"] = name
-    return made
-
-
-def lives(ledger: Ledger, seed: int, steps: int = 60) -> list[dict[str, DigitalObject]]:
-    """Random lives of a few objects; what there was after each event."""
-    rand = random.Random(seed)
-    there: dict[str, DigitalObject] = {}
-    after: list[dict[str, DigitalObject]] = [{}]
-    while len(after) <= steps:
-        which = pid(rand.randrange(7))
-        state = ledger.get(which) if which in there else None
-        content = document(rand)
-        if state is None:
-            state = ledger.record(None, DigitalObject.create(which, content, by_anna()))
-        elif state.tombstoned:
-            state = ledger.record(state, state.restore(by_anna(), content))
-        elif rand.random() < 0.2:
-            state = ledger.record(state, state.tombstone("lost", by_anna()))
-        elif content == state.document:
-            continue
-        else:
-            state = ledger.record(state, state.update(content, by_anna()))
-        there[which] = state
-        after.append(dict(there))
-        if rand.random() < 0.1:
-            catch_up(ledger)
-    catch_up(ledger)
-    return after
-
-
-def values(state: DigitalObject, term: str) -> set[str]:
-    found = content_of(state.document, state.object_type, state.tombstoned).facets
-    return {each.partition("=")[2] for each in found if each.startswith(term + "=")}
-
-
-def words(state: DigitalObject) -> set[str]:
-    """Every word of every term that is searched."""
-
-    def leaves(value: Any, term: str) -> list[str]:
-        if isinstance(value, dict):
-            return [leaf for name, member in value.items() for leaf in leaves(member, name)]
-        if isinstance(value, list):
-            return [leaf for item in value for leaf in leaves(item, term)]
-        return [value] if term in WORDS and isinstance(value, str) else []
-
-    return {word for leaf in leaves(state.document, "") for word in re.findall(r"\w+", folded(leaf))}
-
-
-SEARCHES = [
-    Search(),
-    Search(tombstoned=True),
-    Search("parus"),
-    Search("PÁRUS -minor"),
-    Search("sao principe", tombstoned=True),
-    Search(filters={"dwc:country": ["Perú"]}),
-    Search(filters={"dwc:country": ["Perú", "CHAD"], "dwc:sex": ["male"]}),
-    Search("cucullatus or minor", filters={"dwc:sex": ["male", "female"]}, type="ods:DigitalSpecimen"),
-    Search(type="ods:DigitalMedia"),
-]
-
-
-def is_found(search: Search, state: DigitalObject) -> bool:
-    if state.tombstoned and not search.tombstoned:
-        return False
-    if search.type not in (None, state.object_type):
-        return False
-    if any(values(state, term).isdisjoint(wanted) for term, wanted in search.filters.items()):
-        return False
-    said = words(state)
-    match folded(search.text):
-        case "parus -minor":
-            return "parus" in said and "minor" not in said
-        case "cucullatus or minor":
-            return bool({"cucullatus", "minor"} & said)
-        case text:
-            return set(text.split()) <= said
-
 
 WAYS = {
     "by the next rows": (300, 20_000, 5_000),
@@ -145,22 +44,8 @@ def test_as_of_every_position_it_finds_what_a_look_at_every_document_finds(
     for name, rows in zip(("FIRST_WINDOW", "LARGEST_WINDOW", "LISTED"), WAYS[way], strict=True):
         monkeypatch.setattr(query, name, rows)
     after = lives(ledger, seed)
-    found_any = Counter[int]()
-    for position, there in enumerate(after):
-        for number, search in enumerate(SEARCHES):
-            then = Search(search.text, search.filters, search.type, search.tombstoned, position)
-            wanted = sorted(which for which, state in there.items() if is_found(search, state))
-            hits = page(ledger, then)
-            assert [hit.pid for hit in hits] == wanted, (search, position)
-            assert [hit.pid for hit in page(ledger, then, limit=2, after=pid(1))] == [
-                which for which in wanted if which > pid(1)
-            ][:2]
-            assert total(ledger, then) == len(wanted)
-            sexes = Counter(sex for which in wanted for sex in values(there[which], "dwc:sex"))
-            assert counts(ledger, then, ["dwc:sex"])["dwc:sex"] == sexes
-            found_any[number] += len(wanted)
-            if position == len(after) - 1:
-                assert page(ledger, search) == hits
+    asks = (partial(page, ledger), partial(total, ledger), partial(counts, ledger))
+    found_any = require_all(after, ledger.position(), *asks)
     assert all(found_any[number] for number in range(len(SEARCHES) - 1)), "a search that finds nothing tells nothing"
     assert verify(ledger).ok
 

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from domain.pointer import escaped
+
 _TIMES = ("startTime", "endTime", "time")
 _KNOWN_PREFIXES = frozenset(("prov", "xsd", "xsi", "_"))
 _DATE_TIME = re.compile(
@@ -87,7 +89,7 @@ def _prefixes(document: dict[str, Any], known: frozenset[str], place: str) -> No
     bundles = document.get("bundle")
     for name, bundle in bundles.items() if isinstance(bundles, dict) else ():
         if isinstance(bundle, dict):
-            _prefixes(bundle, known, f"{place}/bundle/{_escaped(name)}")
+            _prefixes(bundle, known, f"{place}/bundle/{escaped(name)}")
 
 
 def _object(members: list[tuple[str, Any]]) -> _Object:
@@ -104,13 +106,9 @@ def _walk(value: Any, place: str) -> Iterator[tuple[str, Any]]:
         place, value = waiting.pop()
         yield place, value
         if isinstance(value, dict):
-            waiting += [(f"{place}/{_escaped(name)}", member) for name, member in reversed(value.items())]
+            waiting += [(f"{place}/{escaped(name)}", member) for name, member in reversed(value.items())]
         elif isinstance(value, list):
             waiting += [(f"{place}/{number}", value[number]) for number in range(len(value) - 1, -1, -1)]
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,8 +23,8 @@ _CONFLICT = 409
 def connected(url: str | None) -> Iterator[OpenSearch]:
     """A client for the cluster at ``url``, ``https://user:password@host:9200``.
 
-    Raises :class:`RefusedInput` when it is no such URL or the package ``opensearch-py`` is not installed, and inside,
-    :class:`StoreUnavailable` when the cluster does not answer or does not do what it is asked.
+    Raises :class:`RefusedInput` when it is no such URL or the package ``opensearch-py`` is not installed. Nothing is
+    asked yet; whoever asks does so within :func:`told`.
     """
     if not url:
         raise RefusedInput("there is no OpenSearch to ask; set PROVENARIUM_OPENSEARCH to its URL")
@@ -36,8 +36,7 @@ def connected(url: str | None) -> Iterator[OpenSearch]:
         raise RefusedInput("OpenSearch needs one more package: pip install 'provenarium[opensearch]'") from None
     client = OpenSearch([url], timeout=TIMEOUT_SECONDS, max_retries=RETRIES, retry_on_timeout=True)
     try:
-        with told():
-            yield client
+        yield client
     finally:
         client.close()
 
@@ -55,7 +54,7 @@ def told() -> Iterator[None]:
         raise StoreUnavailable(f"OpenSearch: {' '.join(str(error).split())}") from error
 
 
-def write(client: OpenSearch, index: str, documents: Iterator[tuple[str, int, Mapping[str, Any]]]) -> None:
+def write(client: OpenSearch, index: str, documents: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
     """Put documents (id, version, content) in an index; all of them are there when this returns.
 
     Of a document only the newest version stays, whoever comes last, so a follower that was thought dead does no harm.

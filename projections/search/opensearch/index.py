@@ -7,14 +7,13 @@ from what held before it, and comes to the same documents.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
 from domain.errors import IntegrityFailure
 from domain.history import Step
-from projections.projection import SQL, Projection, Row
+from projections.projection import SQL, Projection
 from projections.search.index import Ranges
 from projections.search.opensearch.connecting import told, write
 from projections.search.opensearch.documents import (
@@ -59,20 +58,23 @@ class SearchIndex(Projection):
 
     def flush(self, connection: Connection[Any]) -> None:  # noqa: ARG002 - other projections write there
         """Documents that are not the last of their object first: the last one leads to them."""
-        changed = {pid: ranges.rows() for pid, ranges in self._objects.items() if ranges.new}
-        write(self._client, self._index, self._documents({pid: rows[:-1] for pid, rows in changed.items()}, changed))
-        write(self._client, self._index, self._documents({pid: rows[-1:] for pid, rows in changed.items()}, changed))
+        closed: list[tuple[str, int, Document]] = []
+        opened: list[tuple[str, int, Document]] = []
+        for pid, ranges in self._objects.items():
+            if not ranges.new:
+                continue
+            previous = self._before.get(pid, {}).get("previous")
+            for row in ranges.rows():
+                first, last = row[1:3]
+                if last is None:
+                    opened.append((id_of(row), first, document_of(row, previous)))
+                else:
+                    closed.append((id_of(row), last, document_of(row, previous)))
+                previous = first
+        write(self._client, self._index, closed)
+        write(self._client, self._index, opened)
         with told():
             self._client.index(index=self._index, body={"position": self._reached}, id=POSITION_ID)
-
-    def _documents(
-        self, chosen: dict[str, list[Row]], all_rows: dict[str, list[Row]]
-    ) -> Iterator[tuple[str, int, Document]]:
-        for pid, rows in chosen.items():
-            previous = {after[1]: before[1] for before, after in pairwise(all_rows[pid])}
-            for row in rows:
-                before = previous.get(row[1], self._before.get(pid, {}).get("previous"))
-                yield id_of(row), row[1] if row[2] is None else row[2], document_of(row, before)
 
     def _standing(self, pids: Sequence[str], position: int) -> dict[str, Document]:
         """The document of each object that held at ``position``, if there was one."""

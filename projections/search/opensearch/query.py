@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from projections.search.content import facet
 from projections.search.opensearch.connecting import told
 from projections.search.opensearch.words import query_of
-from projections.search.question import Hit, Search, require_facets, require_page
+from projections.search.question import Hit, Search, require_facets, require_page, wanted
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -93,7 +92,7 @@ def _query(search: Search) -> dict[str, Any]:
     if search.type is not None:
         conditions.append({"term": {"type": search.type}})
     for term, values in search.filters.items():
-        conditions.append({"terms": {"facets": [facet(term, value) or f"{term}={value}" for value in values]}})
+        conditions.append({"terms": {"facets": [wanted(term, value) for value in values]}})
     if search.text.strip():
         conditions.append(query_of(search.text) or {"match_none": {}})
     return {"bool": {"filter": conditions, "must_not": excluded}}

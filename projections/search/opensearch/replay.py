@@ -25,18 +25,13 @@ if TYPE_CHECKING:
 NEXT, FORMER = "-next", "-former"
 
 
-def alias_of(ledger: Ledger) -> str:
-    """The alias of the live index of a ledger."""
-    return f"provenarium-{ledger.settings.ledger}-search"
-
-
 class Indices:
     """The indices of one ledger in one cluster; ``shards`` and ``replicas`` are for those that are made."""
 
     def __init__(self, ledger: Ledger, client: OpenSearch, shards: int = 1, replicas: int = 1) -> None:
         self._ledger, self._client = ledger, client
         self._shards, self._replicas = shards, replicas
-        self.alias = alias_of(ledger)
+        self.alias = f"provenarium-{ledger.settings.ledger}-search"
 
     def behind(self, alias: str | None = None) -> str | None:
         """The index that an alias (default: the live one) stands for."""

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -24,8 +25,9 @@ from projections.search.opensearch.replay import FORMER, NEXT, Indices
 from projections.search.opensearch.words import query_of
 from projections.search.question import Search
 from store.ledger import Ledger
+from tests.projections import search_oracle
 from tests.projections.opensearch.fake_cluster import Cluster, Refused, cluster
-from tests.projections.test_search import SEARCHES, by_anna, document, is_found, lives, values
+from tests.projections.search_oracle import SEARCHES, by_anna, document, lives
 from tests.store.ledger_building import pid
 
 
@@ -43,23 +45,9 @@ def client(fake: tuple[Cluster, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def require_all(client: OpenSearch, ledger: Ledger, after: list[dict[str, DigitalObject]]) -> Counter[int]:
-    """Every search as of every position finds what a look at every document finds; how much each found."""
-    alias, found = Indices(ledger, client).alias, Counter[int]()
-    for position, there in enumerate(after):
-        for number, search in enumerate(SEARCHES):
-            then = replace(search, position=position)
-            wanted = sorted(which for which, state in there.items() if is_found(search, state))
-            hits = page(client, alias, then)
-            assert [hit.pid for hit in hits] == wanted, (search, position)
-            some = [which for which in wanted if which > pid(1)][:2]
-            assert [hit.pid for hit in page(client, alias, then, limit=2, after=pid(1))] == some
-            assert total(client, alias, then) == len(wanted)
-            sexes = Counter(sex for which in wanted for sex in values(there[which], "dwc:sex"))
-            assert counts(client, alias, then, ["dwc:sex"])["dwc:sex"] == sexes
-            found[number] += len(wanted)
-            if position == ledger.position():
-                assert page(client, alias, search) == hits
-    return found
+    """As the oracle wants it, of the live index."""
+    asks = (partial(ask, client, Indices(ledger, client).alias) for ask in (page, total, counts))
+    return search_oracle.require_all(after, ledger.position(), *asks)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1000])
