@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 import tempfile
@@ -31,6 +30,7 @@ from projections.object_reading import history
 from sources.synchronisation.candidates import open_source
 from sources.synchronisation.source_system import find_source
 from sources.synchronisation.synchronise import Options, synchronise
+from store.garbage import collect_seldom
 from store.ledger import Axis, Ledger
 from store.settings import Settings
 
@@ -40,7 +40,7 @@ READS = 500
 
 def main() -> None:
     """Run everything once in a temporary home, embedded, with fsync on."""
-    gc.set_threshold(50_000, 20, 50)  # as the command does
+    collect_seldom()  # as the command does
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = Settings(os.environ.get("DATABASE_URL"), Path(folder) / "home")
         first = write_archive(Path(folder) / "1.zip", RECORDS)

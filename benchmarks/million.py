@@ -6,7 +6,6 @@ on disk and in memory. Some twenty minutes on two cores.
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import statistics
@@ -29,6 +28,7 @@ from projections.search.question import Search
 from sources.synchronisation.candidates import open_source
 from sources.synchronisation.source_system import find_source
 from sources.synchronisation.synchronise import Options, synchronise
+from store.garbage import collect_seldom
 from store.ledger import Axis, Ledger
 from store.settings import Settings
 
@@ -39,7 +39,7 @@ FILTERS = {"dwc:country": [place for place, _ in PLACES], "dwc:sex": ["male", "f
 
 def main() -> None:
     """Measure and print; every row as soon as it is known on standard error, the table at the end."""
-    gc.set_threshold(50_000, 20, 50)
+    collect_seldom()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = Settings(os.environ.get("DATABASE_URL"), Path(folder) / "home")
         with Ledger.open(settings) as ledger:

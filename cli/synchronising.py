@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from cli.application import (
 from cli.output import Output, show_time
 from domain.merge import Prefer
 from domain.times import start_of, to_text
+from projections.companion import followed_meanwhile
 from sources.mapping.mapping import organisation_iri
 from sources.synchronisation import runs
 from sources.synchronisation.candidates import open_source
@@ -89,7 +91,10 @@ def sync(
     file = open_source(archive)
     try:
         with opened() as ledger:
-            with out.progress(f"sync {source}", "records") as tick:
+            with (
+                nullcontext() if dry_run else followed_meanwhile(ledger),
+                out.progress(f"sync {source}", "records") as tick,
+            ):
                 report = synchronise(ledger, file, options, tick)
             if not dry_run:
                 caught_up(ledger, out)
@@ -139,7 +144,7 @@ def revert(
     out = output(as_json)
     which, requestor = run_of(run), agent_of(agent)
     with opened() as ledger:
-        with out.progress("revert", "objects") as tick:
+        with followed_meanwhile(ledger), out.progress("revert", "objects") as tick:
             result = revert_run(ledger, which, requestor, tick)
         caught_up(ledger, out)
     if out.as_json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from domain.errors import InvalidIdentifier
@@ -60,7 +61,12 @@ class Agent:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Agent:
         """Read what :meth:`to_json` wrote."""
-        return cls(value["id"], AgentKind(value["kind"]), Role(value["role"]), value.get("onBehalfOf"))
+        return _agent(value["id"], value["kind"], value["role"], value.get("onBehalfOf"))
+
+
+@lru_cache(maxsize=1024)  # few agents have a part in many events
+def _agent(identifier: str, kind: str, role: str, on_behalf_of: str | None) -> Agent:
+    return Agent(identifier, AgentKind(kind), Role(role), on_behalf_of)
 
 
 def person(identifier: str, role: Role = Role.REQUESTOR) -> Agent:

@@ -96,6 +96,15 @@ class DigitalObject:
     recorded: datetime | None
     occurred: datetime
     head: DigitalObjectEvent | str = field(compare=False)
+    borrowed: bool = field(default=False, compare=False, repr=False)
+    """Whether the document is that of an event or a snapshot still, and is copied before a patch is applied."""
+
+    @property
+    def canonical(self) -> bytes:
+        """The RFC 8785 bytes of the document."""
+        if self.borrowed and isinstance(self.head, Created):
+            return self.head.canonical
+        return canonical_bytes(self.document)
 
     @property
     def event_hash(self) -> str:
@@ -104,7 +113,7 @@ class DigitalObject:
 
     def then(self, event: DigitalObjectEvent) -> DigitalObject:
         """The state after the next event, before it is recorded; this one stays as it is."""
-        state = project(replace(self, document=copy_of(self.document)), [event])
+        state = project(replace(self, borrowed=True), [event])
         assert state is not None
         return state
 
@@ -215,12 +224,13 @@ def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | S
                 event.originator_id,
                 event.originator_version,
                 event.object_type,
-                copy_of(event.document),
+                event.document,
                 event.tombstoned,
                 event.created,
                 event.recorded,
                 event.occurred,
                 event.event_hash,
+                borrowed=True,
             )
             continue
         expected = 1 if state is None else state.version + 1
@@ -228,8 +238,13 @@ def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | S
             raise IntegrityFailure(
                 f"{event.originator_id}: version {expected} is missing from the log (found {event.originator_version})"
             )
+        begins = event.document if state is None and isinstance(event, Created) else None
         try:
-            document = apply_in_place({} if state is None else state.document, event.patch)
+            if begins is not None:
+                document = begins
+            else:
+                document = {} if state is None else copy_of(state.document) if state.borrowed else state.document
+                document = apply_in_place(document, event.patch)
         except InvalidPatch as error:
             raise IntegrityFailure(
                 f"{event.originator_id}/{event.originator_version}: its patch does not apply: {error}"
@@ -245,10 +260,11 @@ def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | S
                 recorded=event.recorded,
                 occurred=event.occurred,
                 head=event,
+                borrowed=begins is not None,
             )
             continue
         state.version = event.originator_version
-        state.document = document
+        state.document, state.borrowed = document, False
         state.tombstoned = isinstance(event, Tombstoned) or (state.tombstoned and not isinstance(event, Restored))
         state.recorded = event.recorded
         state.occurred = event.occurred

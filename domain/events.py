@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.agents import Agent
-from domain.canonical import digest
+from domain.canonical import canonical_bytes, digest
 from domain.times import from_text, to_text
 
 Json = Any
@@ -130,6 +131,26 @@ class Created(DigitalObjectEvent):
     """The object begins: its patch is one ``add`` at the root."""
 
     activity_type = "ods:Create"
+
+    @property
+    def document(self) -> Json:
+        """What the object begins with, not copied; None when the patch does anything else."""
+        first = self.patch[0] if len(self.patch) == 1 else {}
+        return first.get("value") if (first.get("op"), first.get("path")) == ("add", "") else None
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """The RFC 8785 bytes of :attr:`document`."""
+        return canonical_bytes(self.document)
+
+    @cached_property
+    def hash(self) -> str:
+        if self.document is None or self.patch[0].keys() != {"op", "path", "value"}:
+            return super().hash
+        # Most of the event is the document, whose bytes others need, too.
+        before, after = canonical_bytes({**self.to_json(), "patch": []}).split(b'"patch":[]')
+        patch = b'"patch":[{"op":"add","path":"","value":%b}]' % self.canonical
+        return sha256(before + patch + after).hexdigest()
 
 
 class Updated(DigitalObjectEvent):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -30,11 +30,13 @@ def put_sets_in_order(document: Any, name: str | None = None) -> None:
     """Sort the sets in a document, or in what its property ``name`` holds, in place."""
     if isinstance(document, dict):
         for key, item in document.items():
-            if isinstance(item, (dict, list)):
+            if type(item) is dict:
+                put_sets_in_order(item)
+            elif type(item) is list:
                 put_sets_in_order(item, key)
     elif isinstance(document, list):
         for item in document:
-            if isinstance(item, (dict, list)):
+            if type(item) is dict or type(item) is list:
                 put_sets_in_order(item)
         if len(document) > 1:
             _sort(document, name)
@@ -88,36 +90,48 @@ def _keys(items: Sequence[Any], indexes: dict[int, None], paths: tuple[str, ...]
 
 def _value(item: Any, path: str) -> Any:
     """A hashable value at ``path`` in ``item``, or None."""
-    for step in path.split("/"):
+    value = _at(item, path.split("/"))
+    return None if value is None else (type(value).__name__, value)
+
+
+def _at(item: Any, steps: Iterable[str]) -> Any:
+    """The value without members that these steps lead to, or None."""
+    for step in steps:
         if isinstance(item, dict):
             item = item.get(step)
         elif isinstance(item, list) and step.isdecimal() and int(step) < len(item):
             item = item[int(step)]
         else:
             return None
-    return None if item is None or isinstance(item, (dict, list)) else (type(item).__name__, item)
+    return None if isinstance(item, (dict, list)) else item
 
 
 def _sort(items: list[Any], name: str | None) -> None:
-    identity = ITEM_IDENTITY.get(name or "")
     if name in VALUE_SETS:
         items.sort(key=canonical_bytes)
-    elif identity is not None and not identity.ordered:
-        parts = _parts(identity.keys)
-        keys: list[Any] = [_sort_key(item, parts) for item in items]
-        if len(set(keys)) < len(keys):
-            keys = [(key, canonical_bytes(item)) for key, item in zip(keys, items, strict=True)]
-        items[:] = [items[index] for index in sorted(range(len(items)), key=keys.__getitem__)]
+        return
+    identity = ITEM_IDENTITY.get(name or "")
+    if identity is None or identity.ordered:
+        return
+    keys: list[tuple[Any, ...]] = [()] * len(items)
+    for steps in _parts(identity.keys):
+        keys = [(*key, _text(item, steps)) for key, item in zip(keys, items, strict=True)]
+        if len(set(keys)) == len(keys):  # what follows would decide nothing
+            break
+    else:
+        keys = [(*key, canonical_bytes(item)) for key, item in zip(keys, items, strict=True)]
+    items[:] = [items[index] for index in sorted(range(len(items)), key=keys.__getitem__)]
 
 
 @cache
-def _parts(keys: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    """Every key part, strongest first; dates come first where a key has one."""
+def _parts(keys: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """The steps to every key part, strongest first; dates come first where a key has one."""
     parts = [path for paths in keys for path in paths]
     dates = [path for path in parts if path.endswith(("Date", "dateIdentified"))]
-    return tuple(dict.fromkeys(dates + parts))
+    return tuple(tuple(path.split("/")) for path in dict.fromkeys(dates + parts))
 
 
-def _sort_key(item: Any, parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Text of every key part."""
-    return tuple([str((_value(item, path) or ("", ""))[1]) for path in parts])
+def _text(item: Any, steps: tuple[str, ...]) -> str:
+    """The text of a key part; empty where there is none."""
+    value = _at(item, steps)
+    return value if type(value) is str else "" if value is None else str(value)

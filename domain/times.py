@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 from domain.errors import InvalidTime
 
@@ -17,9 +18,12 @@ def now() -> datetime:
 
 def to_text(moment: datetime) -> str:
     """RFC 3339 in UTC with six decimals, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+@lru_cache(maxsize=1024)  # the events of a run have their times in common
 def from_text(text: str) -> datetime:
     """Read what :func:`to_text` wrote, or any RFC 3339 time with a zone.
 

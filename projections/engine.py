@@ -10,12 +10,11 @@ from projections.following import (
     OBJECT_PROJECTIONS,
     PROJECTIONS,
     Progress,
+    begun,
     follow,
     known,
     lag,
-    positions,
 )
-from projections.projection import SQL
 from projections.replay.rebuild import rebuild
 from store.ledger import Ledger
 
@@ -33,7 +32,7 @@ def catch_up(
     projection, :class:`IntegrityFailure` when a newer program has rebuilt one: an older one would build it back.
     """
     chosen = known(names)
-    there = positions(ledger)
+    there = begun(ledger, chosen)
     for name in chosen:
         version = there.get(name, (0, 0))[0]
         if version > PROJECTIONS[name].version:
@@ -41,12 +40,6 @@ def catch_up(
                 f"the projection {name!r} is of version {version}, newer than this program, which knows version "
                 f"{PROJECTIONS[name].version}; upgrade the program"
             )
-    unstarted = [kind for kind in map(PROJECTIONS.__getitem__, chosen) if kind.name not in there]
-    for kind in unstarted:
-        if kind.migrated == kind.version:
-            with ledger.connection() as connection:
-                connection.execute(SQL["ensure_position"], (kind.name, kind.version))
-            there[kind.name] = kind.version, 0
     outdated = [name for name in chosen if name not in there or there[name][0] != PROJECTIONS[name].version]
     if outdated:
         rebuild(ledger, outdated, progress)

@@ -81,6 +81,17 @@ def positions(ledger: Ledger) -> dict[str, tuple[int, int]]:
     return {name: (version, at) for name, version, at in _stored_positions(ledger) if name in PROJECTIONS}
 
 
+def begun(ledger: Ledger, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """The same, once those of these that never began do, if their tables are as the migrations made them."""
+    there = positions(ledger)
+    for kind in map(PROJECTIONS.__getitem__, names):
+        if kind.name not in there and kind.migrated == kind.version:
+            with ledger.connection() as connection:
+                connection.execute(SQL["ensure_position"], (kind.name, kind.version))
+            there[kind.name] = kind.version, 0
+    return there
+
+
 def _stored_positions(ledger: Ledger) -> list[tuple[str, int, int]]:
     with ledger.connection() as connection:
         return statements.select(connection, SQL["positions"])

@@ -62,7 +62,7 @@ class _Last(Gathering):
         self._step = step
 
     def rows(self) -> list[Row]:
-        return [] if self._step is None else [_row(self._step, canonical_bytes(self._step.state.document))]
+        return [] if self._step is None else [_row(self._step, self._step.state.canonical)]
 
 
 def _row(step: Step, document: bytes) -> Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.peers import Amounts, peers
+from store.garbage import collect_seldom
 from store.settings import Settings
 
 
 def main() -> None:
     """Measure on a server of its own, or on that of DATABASE_URL, and print the table."""
-    gc.set_threshold(50_000, 20, 50)  # as the command does
+    collect_seldom()  # as the command does
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = Settings(os.environ.get("DATABASE_URL"), Path(folder) / "home")
         Console().print(peers(settings, Amounts.of(int(os.environ.get("BENCH_RECORDS", "10000")))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -17,6 +16,7 @@ from eventsourcing.persistence import PersistenceError
 
 from domain.errors import ProvenariumError, StoreUnavailable
 from projections.replay.filling import Superseded, Task, fill
+from store.garbage import collect_seldom
 from store.ledger import Ledger
 from store.settings import Settings
 
@@ -107,7 +107,7 @@ class _Crew:
 def work(job: Job, pipe: Connection) -> None:
     """One worker: fills parts until there are none left, and reports events, or the error that stopped it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; who started this one decides
-    gc.set_threshold(50_000, 20, 50)
+    collect_seldom()
     parent = os.getppid()
 
     def tick(events: int) -> None:

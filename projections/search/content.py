@@ -109,9 +109,10 @@ def facet(term: str, value: Any) -> str | None:
 
 def _collect(document: dict[str, Any], words: dict[str, None], facets: set[str]) -> None:
     for term, value in document.items():
-        if type(value) is dict:
+        kind = type(value)
+        if kind is dict:
             _collect(value, words, facets)
-        elif type(value) is list:
+        elif kind is list:
             for item in value:
                 if type(item) is dict:
                     _collect(item, words, facets)
@@ -122,7 +123,10 @@ def _collect(document: dict[str, Any], words: dict[str, None], facets: set[str])
 
 
 def _see(term: str, value: Any, words: dict[str, None], facets: set[str]) -> None:
-    if term in WORDS and isinstance(value, str):
-        words[value] = None
-    if term in FACETS and (found := facet(term, value)) is not None:
+    if type(value) is str:
+        if term in WORDS:
+            words[value] = None
+        if term in FACETS and value and len(value) <= MAX_VALUE:
+            facets.add(f"{term}={value}")
+    elif term in FACETS and (found := facet(term, value)) is not None:
         facets.add(found)

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -33,7 +34,7 @@ from sources.synchronisation.source_records import Key, SourceRecord
 from sources.synchronisation.source_system import SOFTWARE, SourceSystem, check_name, ensure_source, find_source
 from store.ledger import Ledger, due_snapshots
 
-CHUNK = 500
+CHUNK = 1000
 
 Progress = Callable[[int, int | None], None]
 
@@ -94,7 +95,7 @@ def synchronise(
 ) -> Report:
     """Bring one source up to date with one file of its records.
 
-    Works in transactions of some hundred records. It can be killed at any moment: started again
+    Works in transactions of a thousand records. It can be killed at any moment: started again
     with the same file and options it goes on under the same run and ends in the same state.
     ``progress`` is told (records done, records in all or None).
 
@@ -193,14 +194,19 @@ class _Synchronisation:
 
     def _provenance(self, record: SourceRecord, activity: UUID) -> Provenance:
         return Provenance(
-            agents=self._agents(),
+            agents=self._agents,
             occurred=self._occurred,
             activity=activity,
             started=self._started,
-            cause=Cause("run", str(self._run_id)),
+            cause=self._cause,
             source=self._source.statement(self._file.metadata.sha256, record.record_id, self._file.mapping),
         )
 
+    @cached_property
+    def _cause(self) -> Cause:
+        return Cause("run", str(self._run_id))
+
+    @cached_property
     def _agents(self) -> tuple[Agent, ...]:
         requestor = self._options.requestor or Agent(self._source.iri, AgentKind.SOFTWARE, Role.REQUESTOR)
         return (requestor, Agent(SOFTWARE, AgentKind.SOFTWARE, Role.GENERATOR, on_behalf_of=requestor.id))

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.agents import Agent, AgentKind, Role, person
 from domain.digital_object import DigitalObject, Provenance, content_of, project, snapshot_of
@@ -18,6 +20,7 @@ from domain.opends import OBJECT_TYPES
 from domain.pid import ALPHABET, mint, parse
 from domain.representation import missing_terms, represent
 from domain.times import end_of, from_text, start_of, to_text
+from tests.domain.json_strategies import DOCUMENTS
 
 CURATOR = person("0000-0002-1825-0097")
 PID = "TEST/ABC-DEF-GHJ"
@@ -215,3 +218,42 @@ def test_mids_levels_follow_the_rules() -> None:
         "ods:hasEvents": [fossil_event],
     }
     assert mids_level(fossil) == 2
+
+
+@given(document=DOCUMENTS, comments=st.booleans())
+def test_a_creation_is_named_by_the_digest_of_all_it_says(*, document: Any, comments: bool) -> None:
+    said = {"said": document, '"patch":[]': ['"patch":[]', document]}
+    event = DigitalObject.create(PID, specimen(**said), by('"patch":[] \\"patch":[]' if comments else None))
+    assert event.hash == hashlib.sha256(rfc8785.dumps(event.to_json())).hexdigest()
+    again = event_from_json(event.to_json())
+    assert again.hash == event.hash
+    state = project(None, [again])
+    assert state is not None
+    assert state.canonical == rfc8785.dumps(state.document)
+    changed = state.then(state.update({**state.document, "x": 1}, by()))
+    assert changed.canonical == rfc8785.dumps(changed.document)
+    assert again.hash == event.hash  # what followed has not changed the event
+
+
+def test_a_creation_whose_patch_says_more_is_named_by_all_of_it() -> None:
+    value = DigitalObject.create(PID, specimen(x=1), by()).to_json()
+    for more in ([{**value["patch"][0], "from": "/x"}], [*value["patch"], {"op": "add", "path": "/y", "value": 2}]):
+        event = event_from_json({**value, "patch": more})
+        assert event.hash == hashlib.sha256(rfc8785.dumps({**value, "patch": more})).hexdigest()
+
+
+def test_folding_leaves_events_and_snapshots_as_they_are() -> None:
+    begun = DigitalObject.create(PID, specimen(x={"y": [1]}), by())
+    state = project(None, [begun])
+    assert state is not None
+    events = [begun, state.update(specimen(x={"y": [1, 2]}), by())]
+    before = [event.to_json() for event in events]
+    copies = [rfc8785.dumps(value) for value in before]
+    frozen = snapshot_of(state)
+    folded = project(None, events)
+    from_snapshot = project(None, [frozen, events[1]])
+    assert folded is not None
+    assert from_snapshot is not None
+    assert folded.document == from_snapshot.document == specimen(x={"y": [1, 2]})
+    assert [rfc8785.dumps(event.to_json()) for event in events] == copies
+    assert frozen.document == specimen(x={"y": [1]})
