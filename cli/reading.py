@@ -13,7 +13,7 @@ from domain.representation import represent
 from domain.terms import ABSENT, TermChange, term_of
 from domain.times import end_of
 from projections.accountability import values_of_term
-from projections.object_reading import blame_terms, difference
+from projections.object_reading import blame_terms, current, difference
 from projections.object_reading import history as read_history
 from store.ledger import Axis, Ledger
 
@@ -35,7 +35,10 @@ def get(
         raise typer.BadParameter("give a version or a time, not both", param_hint="--at")
     when = moment(at, end_of, "--at")
     with opened() as ledger:
-        state = ledger.get(name, version) if when is None else ledger.get_at(name, when, axis)
+        if when is not None:
+            state = ledger.get_at(name, when, axis)
+        else:
+            state = current(ledger, name) if version is None else ledger.get(name, version)
     output(as_json).value(represent(state))
 
 

@@ -14,7 +14,7 @@ from domain.agents import Agent
 from domain.canonical import canonical_bytes, digest, normal_form
 from domain.diff import verified_diff
 from domain.errors import Conflict, IntegrityFailure, InvalidDocument, InvalidPatch, NothingToChange
-from domain.events import Activity, Cause, Created, DigitalObjectEvent, Restored, Source, Tombstoned, Updated
+from domain.events import Activity, Cause, Change, Created, DigitalObjectEvent, Restored, Source, Tombstoned, Updated
 from domain.identity import put_sets_in_order, with_sets_in_order
 from domain.opends import OBJECT_TYPES, TOMBSTONE_TERM, computed_terms, object_iri
 from domain.patch import apply_in_place, copy_of
@@ -95,7 +95,7 @@ class DigitalObject:
     created: datetime
     recorded: datetime | None
     occurred: datetime
-    head: DigitalObjectEvent | str = field(compare=False)
+    head: DigitalObjectEvent | str | None = field(compare=False)
     borrowed: bool = field(default=False, compare=False, repr=False)
     """Whether the document is that of an event or a snapshot still, and is copied before a patch is applied."""
 
@@ -109,6 +109,7 @@ class DigitalObject:
     @property
     def event_hash(self) -> str:
         """The hash of the event that made this version; the next event names it."""
+        assert self.head is not None, "the last event was folded without what it says"
         return self.head if isinstance(self.head, str) else self.head.hash
 
     def then(self, event: DigitalObjectEvent) -> DigitalObject:
@@ -212,10 +213,13 @@ def content_of(document: Any) -> Content:
     return Content(content, canonical)
 
 
-def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | Snapshot]) -> DigitalObject | None:
+def project(
+    state: DigitalObject | None, events: Iterable[DigitalObjectEvent | Change | Snapshot]
+) -> DigitalObject | None:
     """Fold events (in version order, optionally after a snapshot) into the state they lead to.
 
-    The returned object is new; a given ``state`` is changed in place and must not be used again.
+    The returned object is new; a given ``state`` is changed in place and must not be used again. All but the last may
+    be given as a :class:`Change`: the next event names the whole of the last one.
     Raises :class:`IntegrityFailure` when a version is missing or a patch does not apply.
     """
     for event in events:
@@ -259,17 +263,23 @@ def project(state: DigitalObject | None, events: Iterable[DigitalObjectEvent | S
                 created=event.recorded or event.occurred,
                 recorded=event.recorded,
                 occurred=event.occurred,
-                head=event,
+                head=_head(event),
                 borrowed=begins is not None,
             )
             continue
         state.version = event.originator_version
         state.document, state.borrowed = document, False
-        state.tombstoned = isinstance(event, Tombstoned) or (state.tombstoned and not isinstance(event, Restored))
+        state.tombstoned = event.activity_type == Tombstoned.activity_type or (
+            state.tombstoned and event.activity_type != Restored.activity_type
+        )
         state.recorded = event.recorded
         state.occurred = event.occurred
-        state.head = event
+        state.head = _head(event)
     return state
+
+
+def _head(event: DigitalObjectEvent | Change) -> DigitalObjectEvent | None:
+    return None if isinstance(event, Change) else event
 
 
 def snapshot_of(state: DigitalObject) -> Snapshot:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from domain.agents import Agent
@@ -125,6 +125,18 @@ class DigitalObjectEvent:
         if self.undoes is not None:
             value["undoes"] = self.undoes
         return value
+
+
+class Change(NamedTuple):
+    """What folding needs of an event: read of many of them much faster than all that they say."""
+
+    originator_id: str
+    originator_version: int
+    object_type: str
+    activity_type: str
+    patch: list[Operation]
+    occurred: datetime
+    recorded: datetime | None
 
 
 class Created(DigitalObjectEvent):

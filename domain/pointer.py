@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from domain.errors import InvalidPatch
 
 Path = tuple[str, ...]
+
+_USUAL_LENGTH = 200
 
 
 def to_text(path: Path) -> str:
@@ -23,6 +26,11 @@ def from_text(pointer: str) -> Path:
     """Split a pointer; raises :class:`InvalidPatch` when it is not one."""
     if not isinstance(pointer, str):
         raise InvalidPatch(f"a JSON Pointer is a string, not a {type(pointer).__name__}")
+    return _split(pointer) if len(pointer) <= _USUAL_LENGTH else _split.__wrapped__(pointer)
+
+
+@lru_cache(maxsize=4096)  # the patches of many events touch the same few places
+def _split(pointer: str) -> Path:
     if pointer == "":
         return ()
     if pointer[0] != "/":

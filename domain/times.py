@@ -23,14 +23,18 @@ def to_text(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
-@lru_cache(maxsize=1024)  # the events of a run have their times in common
 def from_text(text: str) -> datetime:
     """Read what :func:`to_text` wrote, or any RFC 3339 time with a zone.
 
     Raises :class:`InvalidTime` when the text is no time or has no zone.
     """
+    return _from_text(text.strip())
+
+
+@lru_cache(maxsize=1024)  # the events of a run have their times in common
+def _from_text(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidTime(f"{text!r} is not a time; write 2023-02-24 or 2023-02-24T12:00:00Z") from None
     if moment.tzinfo is None:

@@ -32,7 +32,10 @@ BATCH_BYTES = 32 * 1024 * 1024
 OBJECT_PROJECTIONS: dict[str, type[ObjectProjection]] = {kind.name: kind for kind in (Objects, Versions, Terms, Search)}
 """The projections with rows of their own for every object, by name."""
 
-PROJECTIONS: dict[str, type[Projection]] = {**OBJECT_PROJECTIONS, LedgerTree.name: LedgerTree}
+EVENT_PROJECTIONS: dict[str, type[EventProjection]] = {LedgerTree.name: LedgerTree}
+"""The projections of the events alone, by name."""
+
+PROJECTIONS: dict[str, type[Projection]] = {**OBJECT_PROJECTIONS, **EVENT_PROJECTIONS}
 """Every projection by name."""
 
 Progress = Callable[[int, int], None]
@@ -164,7 +167,7 @@ def _project(
 def _add_event(place: Place, projections: Sequence[EventProjection], event: DigitalObjectEvent) -> None:
     for projection in projections:
         place.projection = projection.name
-        projection.add_event(event)
+        projection.add_piece(projection.piece(event))
     place.projection = None
 
 

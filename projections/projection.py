@@ -57,11 +57,15 @@ class EventProjection(Projection):
     """A read model of the events alone: what they led to need not be rebuilt for it."""
 
     @abstractmethod
-    def add_event(self, event: DigitalObjectEvent) -> None:
-        """Take one event in; nothing is written yet."""
+    def piece(self, event: DigitalObjectEvent) -> bytes:
+        """What one event comes to by itself: pieces may be made in any order, by several processes."""
+
+    @abstractmethod
+    def add_piece(self, piece: bytes) -> None:
+        """Take in the piece of the next event in ledger order; nothing is written yet."""
 
     def add(self, step: Step) -> None:
-        self.add_event(step.event)
+        self.add_piece(self.piece(step.event))
 
 
 class Gathering(ABC):

@@ -27,6 +27,15 @@ ON CONFLICT (pid) DO UPDATE
    SET version = excluded.version, tombstoned = excluded.tombstoned, digest = excluded.digest,
        document = excluded.document, recorded = excluded.recorded, occurred = excluded.occurred
 
+-- name: current_object
+SELECT type, version, tombstoned, document, created_at, recorded, occurred
+  FROM objects
+ WHERE pid = %b AND version = (SELECT originator_version
+                                 FROM events
+                                WHERE originator_id = %b
+                                ORDER BY originator_version DESC
+                                LIMIT 1)
+
 -- name: stored_objects
 SELECT pid, type, version, tombstoned, digest, document, created_at, recorded, occurred
   FROM objects WHERE pid = ANY(%b)

@@ -95,6 +95,10 @@ ALTER TABLE ledger_tiles ALTER COLUMN hashes SET STORAGE EXTERNAL
 -- name: index_ledger_tiles
 SELECT
 
+-- name: index_memory
+-- An index of words is built several times as fast as with the 64 MB that are usual.
+SET LOCAL maintenance_work_mem = '256MB'
+
 -- name: create_projections
 CREATE TABLE IF NOT EXISTS {projections} (name text PRIMARY KEY, version int NOT NULL, position bigint NOT NULL)
 
@@ -106,6 +110,13 @@ CREATE TABLE parts (
     events    bigint  NOT NULL DEFAULT 0,
     done      boolean NOT NULL DEFAULT false
 )
+
+-- name: create_pieces
+-- What each event comes to for the projections of events alone, made in any order.
+CREATE TABLE pieces (projection text NOT NULL, position bigint NOT NULL, piece bytea NOT NULL)
+
+-- name: index_pieces
+CREATE INDEX pieces_in_order ON pieces (projection, position)
 
 -- name: add_parts
 INSERT INTO parts (partition, rebuild) SELECT unnest(%b::text[]), %b
@@ -122,6 +133,9 @@ SELECT EXISTS (
 
 -- name: tables_in
 SELECT relname::text FROM pg_class WHERE relnamespace = %s::text::regnamespace AND relkind = 'r'
+
+-- name: sizes_in
+SELECT relname::text, pg_table_size(oid) FROM pg_class WHERE relnamespace = %s::text::regnamespace AND relkind = 'r'
 
 -- name: put_position
 INSERT INTO {projections} (name, version, position) VALUES (%s, %s, %s)

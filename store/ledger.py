@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from datetime import datetime
@@ -238,7 +237,7 @@ class Ledger(Application[str]):
         """
         if version is not None and version < 1:
             raise NotFound(f"{pid} has no version {version}; versions start at 1")
-        found = project(None, map(self.mapper.to_domain_event, self.recorder.select_state(pid, version)))
+        found = project(None, self.mapper.to_fold(self.recorder.select_state(pid, version)))
         if found is None:
             raise NotFound(f"there is no object {pid} in this ledger")
         if version is not None and found.version != version:
@@ -252,13 +251,13 @@ class Ledger(Application[str]):
         versions that had occurred by then and were not undone later, the one that occurred last.
         Raises :class:`NotFound` when there was none.
         """
-        version = self.versions_at([pid], moment, axis).get(pid)
-        if version is None:
+        found = project(None, self.mapper.to_fold(self.recorder.select_state_at(pid, moment, axis.value)))
+        if found is None:
             times = [event.recorded if axis is Axis.RECORDED else event.occurred for event in self.history(pid)]
             began = min(time for time in times if time is not None)
             why = f"it begins at {to_text(began)}" if began > moment else "what said that it did was undone"
             raise NotFound(f"{pid} did not exist at {to_text(moment)} ({axis.value}); {why}")
-        return self.get(pid, version)
+        return found
 
     def versions_at(
         self, pids: Sequence[str], moment: datetime | None = None, axis: Axis = Axis.RECORDED
@@ -272,17 +271,17 @@ class Ledger(Application[str]):
 
     def states(self, versions: dict[str, int]) -> Iterator[DigitalObject]:
         """Many objects, each at its version, in the order of PIDs; two queries in all."""
-        frozen = {
-            row[0]: self.mapper.to_domain_event(StoredEvent(row[0], row[1], row[2], bytes(row[3])))
-            for row in self.recorder.fetch("select_snapshots", (list(versions), list(versions.values())))
-        }
-        bounds = {pid: (frozen[pid].originator_version if pid in frozen else 0, upto) for pid, upto in versions.items()}
-        streams: dict[str, list[Any]] = defaultdict(list)
-        for stored in self.recorder.select_streams(bounds):
-            streams[str(stored.originator_id)].append(self.mapper.to_domain_event(stored))
+        return self.fold(versions, self.recorder.select_states(versions))
+
+    def fold(
+        self, versions: dict[str, int], stored: dict[str, list[StoredEvent]], *, to_follow: bool = True
+    ) -> Iterator[DigitalObject]:
+        """The same from what :meth:`LedgerRecorder.select_states` has brought.
+
+        What nothing is to follow from is given without the event that made it, which takes half the time.
+        """
         for pid in sorted(versions):
-            start = [frozen[pid]] if pid in frozen else []
-            state = project(None, [*start, *streams[pid]])
+            state = project(None, self.mapper.to_fold(stored.get(pid, ()), to_follow=to_follow))
             if state is None or state.version != versions[pid]:
                 raise IntegrityFailure(f"{pid}: version {versions[pid]} cannot be rebuilt from the log")
             yield state

@@ -17,21 +17,13 @@ SELECT originator_id, originator_version, topic, state, notification_id, recorde
  ORDER BY originator_version
 
 -- name: select_state
--- The last snapshot up to a version, and the events after it.
-WITH frozen AS MATERIALIZED (
-    SELECT originator_id, originator_version, topic, state
-      FROM snapshots
-     WHERE originator_id = %b AND originator_version <= %b
-     ORDER BY originator_version DESC
-     LIMIT 1
-)
-SELECT originator_id, originator_version, topic, state, NULL::bigint AS notification_id, NULL::timestamptz FROM frozen
-UNION ALL
-SELECT originator_id, originator_version, topic, state, notification_id, recorded_at
-  FROM events
- WHERE originator_id = %b AND originator_version <= %b
-   AND originator_version > coalesce((SELECT originator_version FROM frozen), 0)
- ORDER BY originator_version
+SELECT * FROM state_of(%b, %b)
+
+-- name: select_state_recorded_at
+SELECT * FROM state_of(%b, version_recorded_at(%b, %b))
+
+-- name: select_state_occurred_at
+SELECT * FROM state_of(%b, version_occurred_at(%b, %b))
 
 -- name: select_range
 -- octet_length does not read a large state, so that only those that are given are read.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -15,10 +15,12 @@ from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 from domain.canonical import normal_form
 from domain.digital_object import Snapshot
 from domain.errors import IntegrityFailure, RefusedInput
-from domain.events import EVENT_VERSIONS, DigitalObjectEvent, event_from_json
+from domain.events import EVENT_CLASSES, EVENT_VERSIONS, Change, DigitalObjectEvent, event_from_json
 from domain.times import from_text, to_text
 
 SNAPSHOT_TOPIC = "snapshot"
+
+_Read = TypeVar("_Read", DigitalObjectEvent, Change)
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -91,6 +93,36 @@ class EventMapper(Mapper[str]):
                 raise IntegrityFailure(f"{name}: the stored snapshot is not one: {error!r}") from None
         return self.event_of(stored_event, value)
 
+    def to_fold(
+        self, stored: Sequence[StoredEvent], *, to_follow: bool = True
+    ) -> Iterator[DigitalObjectEvent | Change | Snapshot]:
+        """What folding needs of the events of one object; the last is given whole if another is to follow it.
+
+        Raises :class:`IntegrityFailure` for one that cannot be read.
+        """
+        whole = len(stored) - 1 if to_follow else len(stored)
+        for index, each in enumerate(stored):
+            is_change = index < whole and each.topic != SNAPSHOT_TOPIC
+            yield self._to_change(each) if is_change else self.to_domain_event(each)
+
+    def _to_change(self, stored: StoredEvent) -> Change:
+        value = self.value_of(stored)
+        recorded = stored.recorded if isinstance(stored, RecordedEvent) else None
+        try:
+            _check(value)
+            change = Change(
+                value["object"],
+                value["version"],
+                value["type"],
+                EVENT_CLASSES[value["activity"]["type"]].activity_type,
+                value["patch"],
+                from_text(value["occurred"]),
+                recorded,
+            )
+        except _MALFORMED as error:
+            raise _no_event(stored, error) from None
+        return _agreeing(stored, change)
+
     def text_of(self, state: bytes) -> bytes:
         """The JSON text of a stored state; raises :class:`IntegrityFailure` when its bytes are damaged."""
         return self.compressor.decompress(state) if self.compressor else state
@@ -114,7 +146,6 @@ class EventMapper(Mapper[str]):
 
     def event_of(self, stored_event: StoredEvent, value: dict[str, Any]) -> DigitalObjectEvent:
         """The domain event; raises :class:`IntegrityFailure` when bytes and row disagree."""
-        name = f"{stored_event.originator_id}/{stored_event.originator_version}"
         position = recorded = None
         if isinstance(stored_event, RecordedEvent):
             position, recorded = stored_event.position, stored_event.recorded
@@ -122,11 +153,8 @@ class EventMapper(Mapper[str]):
             _check(value)
             event = event_from_json(value, position, recorded)
         except _MALFORMED as error:
-            raise IntegrityFailure(f"{name}: the stored event is not one: {error!r}") from None
-        row = (stored_event.originator_id, stored_event.originator_version, stored_event.topic)
-        if (event.originator_id, event.originator_version, event.activity_type) != row:
-            raise IntegrityFailure(f"{name}: the stored event says it is another one")
-        return event
+            raise _no_event(stored_event, error) from None
+        return _agreeing(stored_event, event)
 
     def pack(self, value: Any) -> bytes:
         """Any JSON value as compressed text, for tables beside the log."""
@@ -146,6 +174,19 @@ class EventMapper(Mapper[str]):
 
     def _unpack(self, data: bytes) -> Any:
         return self.transcoder.decode(self.compressor.decompress(data) if self.compressor else data)
+
+
+def _no_event(stored: StoredEvent, error: Exception) -> IntegrityFailure:
+    name = f"{stored.originator_id}/{stored.originator_version}"
+    return IntegrityFailure(f"{name}: the stored event is not one: {error!r}")
+
+
+def _agreeing(stored: StoredEvent, read: _Read) -> _Read:
+    """What was read of a row, if it is what the row says it is."""
+    row = (stored.originator_id, stored.originator_version, stored.topic)
+    if (read.originator_id, read.originator_version, read.activity_type) != row:
+        raise IntegrityFailure(f"{row[0]}/{row[1]}: the stored event says it is another one")
+    return read
 
 
 def _check(value: dict[str, Any]) -> None:

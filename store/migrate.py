@@ -46,8 +46,11 @@ PRIVILEGES: dict[str, tuple[LiteralString, ...]] = {
 FUNCTIONS: dict[str, LiteralString] = {
     "append_events": "text[], bigint[], text[], bytea[], uuid[], timestamptz[], bigint[]",
     "add_dictionary": "bigint, bytea",
+    "state_of": "text, bigint",
+    "version_recorded_at": "text, timestamptz",
+    "version_occurred_at": "text, timestamptz",
 }
-"""What the service role may call: functions that act with the owner's rights, and their arguments."""
+"""What the service role may call, and their arguments; the first two act with the owner's rights."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from a single row, whose lock puts writers in line (``migrations/0001_ledger.sql
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -117,11 +119,12 @@ class LedgerRecorder(PostgresApplicationRecorder):
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
     def select_state(self, pid: str, upto: int | None = None) -> list[StoredEvent]:
         """What rebuilds an object at a version (default the last): a snapshot, if there is one, and the events then."""
-        bound = NO_LIMIT if upto is None else upto
-        rows = self._rows("select_state", (pid, bound, pid, bound))
-        has_snapshot = bool(rows) and rows[0][4] is None
-        frozen: list[StoredEvent] = [StoredEvent(*rows[0][:4])] if has_snapshot else []
-        return [*frozen, *map(_recorded, rows[has_snapshot:])]
+        return _state(self._rows("select_state", (pid, NO_LIMIT if upto is None else min(upto, NO_LIMIT))))
+
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_state_at(self, pid: str, moment: datetime, axis: str) -> list[StoredEvent]:
+        """What rebuilds an object as it was at a time, ``recorded`` or ``occurred``; nothing when it was not there."""
+        return _state(self._rows(f"select_state_{axis}_at", (pid, pid, moment)))
 
     def select_range(
         self,
@@ -147,6 +150,17 @@ class LedgerRecorder(PostgresApplicationRecorder):
         for pid, frame in self.fetch("frames_of_states", (list(versions), list(versions.values()))):
             sizes[pid] += unpacked_size(frame)
         return sizes
+
+    def select_states(self, versions: dict[str, int]) -> dict[str, list[StoredEvent]]:
+        """What rebuilds each of many objects at its version: a snapshot, if there is one, and the events then."""
+        found: dict[str, list[StoredEvent]] = defaultdict(list)
+        for row in self._rows("select_snapshots", (list(versions), list(versions.values()))):
+            found[row[0]].append(StoredEvent(*row))
+        frozen = {pid: stored[0].originator_version for pid, stored in found.items()}
+        bounds = {pid: (frozen.get(pid, 0), upto) for pid, upto in versions.items()}
+        for stored in self.select_streams(bounds):
+            found[str(stored.originator_id)].append(stored)
+        return found
 
     def select_streams(
         self, bounds: dict[str, tuple[int, int]], connection: Connection[Any] | None = None
@@ -210,6 +224,12 @@ class LedgerRecorder(PostgresApplicationRecorder):
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
         """Follow the log; the commit path sends no notification, so followers poll."""
         return PollingSubscription(recorder=self, gt=gt, topics=topics)
+
+
+def _state(rows: Sequence[tuple[Any, ...]]) -> list[StoredEvent]:
+    has_snapshot = bool(rows) and rows[0][4] is None
+    frozen: list[StoredEvent] = [StoredEvent(*rows[0][:4])] if has_snapshot else []
+    return [*frozen, *map(_recorded, rows[has_snapshot:])]
 
 
 def _recorded(row: tuple[Any, ...]) -> RecordedEvent:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any, LiteralString, cast
 
@@ -34,3 +35,16 @@ def select(
     """Run one statement on a connection, whatever its rows are otherwise, and return them as tuples."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(statement, parameters).fetchall()
+
+
+@contextmanager
+def index_order(connection: Connection[Any]) -> Iterator[None]:
+    """A transaction in which a page is read in the order of an index.
+
+    Where statistics are missing, PostgreSQL may take the rows of a whole collection for a few, and gather and sort all
+    of them for each page.
+    """
+    with connection.transaction():
+        connection.execute("SET LOCAL enable_sort = off")
+        connection.execute("SET LOCAL enable_bitmapscan = off")
+        yield

@@ -30,8 +30,11 @@ class LedgerTree(EventProjection):
         self._edge = tree_of(connection).edge()
         self._leaves: list[bytes] = []
 
-    def add_event(self, event: DigitalObjectEvent) -> None:
-        self._leaves.append(leaf_of(event))
+    def piece(self, event: DigitalObjectEvent) -> bytes:
+        return leaf_of(event)
+
+    def add_piece(self, piece: bytes) -> None:
+        self._leaves.append(piece)
 
     def flush(self, connection: Connection[Any]) -> None:
         growth = extend(self._edge, self._leaves)

@@ -6,7 +6,7 @@ writes a projection does so in another schema without a change, and switching is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from store.ledger import Ledger
 from store.migrate import service_role
 
 SQL = statements.load("projections", "tables.sql")
-POSITIONS, PARTS = "projections", "parts"
+POSITIONS, PARTS, PIECES = "projections", "parts", "pieces"
 
 Kinds = Sequence[type[Projection]]
 Connection = psycopg.Connection[Any]
@@ -55,7 +55,7 @@ def as_owner(ledger: Ledger, *path: str) -> Iterator[Connection]:
 def make(ledger: Ledger, kinds: Kinds, rebuild: UUID) -> None:
     """Make the schema ``next`` anew: empty tables of these projections, their positions, and the parts to do."""
     schema = next_of(ledger)
-    tables = [PARTS, *(kind.table for kind in kinds)]
+    tables = [PARTS, PIECES, *(kind.table for kind in kinds)]
     drop(ledger, schema)
     with as_owner(ledger, schema) as connection:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
@@ -67,9 +67,14 @@ def make(ledger: Ledger, kinds: Kinds, rebuild: UUID) -> None:
         _open(ledger, connection, schema, (POSITIONS, *tables))
 
 
-def index(ledger: Ledger, table: str) -> None:
-    """Give a filled table of ``next`` its key and indexes, unless it has them, and let the planner know it."""
+def index(ledger: Ledger, table: str, begun: Callable[[Connection], None] = lambda _connection: None) -> None:
+    """Give a filled table of ``next`` its key and indexes, unless it has them, and let the planner know it.
+
+    ``begun`` is told the connection that does it.
+    """
     with as_owner(ledger, next_of(ledger)) as connection:
+        begun(connection)
+        connection.execute(SQL["index_memory"])
         # One that was killed may be about to commit the same.
         connection.execute(
             sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(next_of(ledger), table))
@@ -77,6 +82,13 @@ def index(ledger: Ledger, table: str) -> None:
         if connection.execute(SQL["is_indexed"], (next_of(ledger), table)).fetchone() == (False,):
             connection.execute(SQL[f"index_{table}"], prepare=False)
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(next_of(ledger), table)))
+
+
+def by_size(ledger: Ledger, tables: Sequence[str]) -> list[str]:
+    """These tables of ``next``, the largest first."""
+    with ledger.connection() as connection:
+        sizes = dict(statements.select(connection, SQL["sizes_in"], (next_of(ledger),)))
+    return sorted(tables, key=lambda table: -sizes[table])
 
 
 def drop(ledger: Ledger, schema: str) -> None:
@@ -89,6 +101,14 @@ def is_there(ledger: Ledger, schema: str) -> bool:
     """Whether one of the schemas beside exists."""
     with ledger.connection() as connection:
         return bool(statements.select(connection, SQL["is_there"], (schema,))[0][0])
+
+
+def is_whole(ledger: Ledger) -> bool:
+    """Whether ``next`` is there with all that a rebuild of this program goes on with."""
+    if not is_there(ledger, next_of(ledger)):
+        return False
+    with ledger.connection() as connection:
+        return (PIECES,) in statements.select(connection, SQL["tables_in"], (next_of(ledger),))
 
 
 def move(connection: Connection, table: str, source: str, target: str) -> None:

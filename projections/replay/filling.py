@@ -1,25 +1,29 @@
-"""Fills the tables of object projections from the log, a partition at a time: whole histories, object by object.
+"""Fills the tables of projections from the log, a partition at a time: whole histories, object by object.
 
 Nothing is looked up and nothing is written twice, which makes it several times as fast as following the log. Several
 processes may fill at once; each takes a partition that no other works on. What a batch wrote and how far it came are
-one transaction, so the part of a worker that was killed goes on where it stopped.
+one transaction, so the part of a worker that was killed goes on where it stopped. For projections of the events alone
+it makes their pieces, which :mod:`projections.replay.assembling` puts together in the order of the ledger.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, Cursor, sql
+from psycopg.abc import Query
 
 from domain.errors import ProjectionFailed
-from domain.history import steps
+from domain.events import DigitalObjectEvent
+from domain.history import Step, steps
 from projections.failing import Place
-from projections.following import OBJECT_PROJECTIONS
-from projections.projection import ObjectProjection, Row
+from projections.following import EVENT_PROJECTIONS, OBJECT_PROJECTIONS
+from projections.projection import EventProjection, ObjectProjection, Row
 from projections.replay.status import SQL
 from store import statements
 from store.ledger import Ledger
@@ -39,7 +43,7 @@ class Superseded(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be filled: for which rebuild, which object projections, up to which position of the log."""
+    """What is to be filled: for which rebuild, which projections, up to which position of the log."""
 
     rebuild: UUID
     names: tuple[str, ...]
@@ -55,7 +59,11 @@ def fill(beside: Ledger, task: Task, tick: Tick) -> None:
     Raises :class:`ProjectionFailed` for an event that cannot be taken in, :class:`Superseded` when the part belongs to
     another rebuild by now.
     """
-    projections = [OBJECT_PROJECTIONS[name](beside.mapper) for name in task.names]
+    mapper = beside.mapper
+    projections = _Chosen(
+        [kind(mapper) for name, kind in OBJECT_PROJECTIONS.items() if name in task.names],
+        [kind(mapper) for name, kind in EVENT_PROJECTIONS.items() if name in task.names],
+    )
     with beside.connection() as connection:
         for (partition,) in statements.select(connection, SQL["open_parts"]):
             if not statements.select(connection, SQL["claim_part"], (partition,))[0][0]:
@@ -67,10 +75,15 @@ def fill(beside: Ledger, task: Task, tick: Tick) -> None:
                     connection.execute(SQL["release_part"], (partition,))
 
 
+class _Chosen(NamedTuple):
+    of_objects: Sequence[ObjectProjection]
+    of_events: Sequence[EventProjection]
+
+
 def _fill_part(
     beside: Ledger,
     connection: Connection[Any],
-    projections: Sequence[ObjectProjection],
+    projections: _Chosen,
     task: Task,
     partition: str,
     tick: Tick,
@@ -104,10 +117,11 @@ def _advance(connection: Connection[Any], place: tuple[Any, ...]) -> None:
 
 
 class _Batch:
-    """The rows of some objects, for each projection."""
+    """The rows of some objects, for each projection, and the pieces of their events."""
 
-    def __init__(self, projections: Sequence[ObjectProjection]) -> None:
-        self.rows: list[list[Row]] = [[] for _ in projections]
+    def __init__(self, projections: _Chosen) -> None:
+        self.rows: list[list[Row]] = [[] for _ in projections.of_objects]
+        self.pieces: list[tuple[str, int, bytes]] = []
         self.events = self.octets = 0
         self.pid: str
         self.place: Place
@@ -123,13 +137,13 @@ class _Batch:
 
 def _batches(
     beside: Ledger,
-    projections: Sequence[ObjectProjection],
+    projections: _Chosen,
     histories: Iterable[tuple[str, Iterator[RecordedEvent]]],
     size: int,
 ) -> Iterator[_Batch]:
     batch = _Batch(projections)
     for pid, history in histories:
-        batch.pid, batch.place = pid, _gather(beside, projections, batch.counted(history), batch.rows)
+        batch.pid, batch.place = pid, _gather(beside, projections, batch.counted(history), batch)
         if batch.events >= size or batch.octets >= BATCH_OCTETS:
             yield batch
             batch = _Batch(projections)
@@ -151,31 +165,55 @@ def _histories(
     return groupby(stored(), key=lambda event: str(event.originator_id))
 
 
-def _gather(
-    beside: Ledger, projections: Sequence[ObjectProjection], history: Iterable[RecordedEvent], rows: list[list[Row]]
-) -> Place:
-    """Append the rows of one object; returns how far that got."""
+def _gather(beside: Ledger, projections: _Chosen, history: Iterable[RecordedEvent], batch: _Batch) -> Place:
+    """Append the rows and pieces of one object; returns how far that got."""
     place = Place(beside.mapper)
     with place.told():
-        gathered = [(projection, projection.gathering()) for projection in projections]
-        for step in steps(place.events(history)):
+        events = _with_pieces(place, projections.of_events, history, batch)
+        gathered = [(projection, projection.gathering()) for projection in projections.of_objects]
+        for step in steps(events) if gathered else _nothing(events):
             for projection, gathering in gathered:
                 place.projection = projection.name
                 gathering.take(step)
             place.projection = None
-        for (projection, gathering), found in zip(gathered, rows, strict=True):
+        for (projection, gathering), found in zip(gathered, batch.rows, strict=True):
             place.projection = projection.name
             found += map(projection.packed, gathering.rows())
     return place
 
 
-def _write(cursor: Cursor[Any], projections: Sequence[ObjectProjection], batch: _Batch) -> None:
-    for projection, found in zip(projections, batch.rows, strict=True):
+def _nothing(events: Iterable[DigitalObjectEvent]) -> Iterator[Step]:
+    """No steps, once the events have been gone through."""
+    deque(events, maxlen=0)
+    yield from ()
+
+
+def _with_pieces(
+    place: Place, projections: Sequence[EventProjection], history: Iterable[RecordedEvent], batch: _Batch
+) -> Iterator[DigitalObjectEvent]:
+    for event in place.events(history):
+        for projection in projections:
+            place.projection = projection.name
+            assert event.position is not None
+            batch.pieces.append((projection.name, event.position, projection.piece(event)))
+        place.projection = None
+        yield event
+
+
+def _write(cursor: Cursor[Any], projections: _Chosen, batch: _Batch) -> None:
+    for projection, found in zip(projections.of_objects, batch.rows, strict=True):
         batch.place.projection = projection.name
-        with cursor.copy(_copy_in(projection)) as copy:
-            copy.set_types(projection.types)
-            for row in found:
-                copy.write_row(row)
+        _copy(cursor, _copy_in(projection), projection.types, found)
+    batch.place.projection = None
+    if batch.pieces:
+        _copy(cursor, SQL["copy_pieces"], ("text", "int8", "bytea"), batch.pieces)
+
+
+def _copy(cursor: Cursor[Any], statement: Query, types: Sequence[str], rows: Iterable[Row]) -> None:
+    with cursor.copy(statement) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
 
 
 def _copy_in(projection: ObjectProjection) -> sql.Composed:

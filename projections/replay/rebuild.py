@@ -12,11 +12,13 @@ from uuid import UUID, uuid4
 import psycopg
 
 from domain.errors import Conflict, IntegrityFailure, ProjectionFailed
-from projections.following import OBJECT_PROJECTIONS, PROJECTIONS, Progress, follow, known, positions
+from projections.following import EVENT_PROJECTIONS, PROJECTIONS, Progress, follow, known, positions
 from projections.replay import beside, status
+from projections.replay.assembling import assemble
 from projections.replay.beside import Kinds, next_of
 from projections.replay.comparison import differing
 from projections.replay.filling import Task, fill
+from projections.replay.indexing import indexing
 from projections.replay.status import SQL
 from projections.replay.switching import switch
 from projections.replay.workers import fill_with
@@ -106,7 +108,7 @@ def _begin(ledger: Ledger, kinds: Kinds, workers: int) -> tuple[UUID, int]:
         status.finish(ledger, unfinished[0], "cancelled")
     rebuild, horizon = uuid4(), ledger.position()
     beside.make(ledger, kinds, rebuild)
-    status.begin(ledger, rebuild, kinds, horizon, _total(kinds, horizon), workers)
+    status.begin(ledger, rebuild, kinds, horizon, horizon, workers)
     return rebuild, horizon
 
 
@@ -114,7 +116,7 @@ def _go_on(ledger: Ledger, kinds: Kinds) -> tuple[UUID, int] | None:
     found = _unfinished(ledger)
     if found is None or found[1] != {kind.name: kind.version for kind in kinds}:
         return None
-    return (found[0], found[2]) if beside.is_there(ledger, next_of(ledger)) else None
+    return (found[0], found[2]) if beside.is_whole(ledger) else None
 
 
 def _unfinished(ledger: Ledger) -> tuple[UUID, dict[str, int], int] | None:
@@ -141,19 +143,22 @@ class _Run:
         self._here = 0  # events done in this process's time, which its rate is told from
 
     def fill(self) -> None:
-        """The tables of object projections, up to the horizon."""
-        names = tuple(kind.name for kind in self._kinds if kind.name in OBJECT_PROJECTIONS)
+        """The tables, up to the horizon."""
+        names = tuple(kind.name for kind in self._kinds)
         with self._ledger.beside(next_of(self._ledger)) as new:
             self.done, _ = _filled(new)
-            if names:
-                for events in self._filling(new, Task(self.id, names, self._horizon)):
-                    self._tell("filling", events)
-                self._require_all(new)
+            for events in self._filling(new, Task(self.id, names, self._horizon)):
+                self._tell("filling", events)
+            self._require_all(new)
+            self._tell("indexing", 0, at_once=True)
+            beside.index(self._ledger, beside.PIECES)
+            with indexing(self._ledger, [kind.table for kind in self._kinds if kind.name not in EVENT_PROJECTIONS]):
                 for kind in self._kinds:
-                    self._tell("indexing", 0, at_once=True)
-                    beside.index(self._ledger, kind.table)
-                with new.connection() as connection:
-                    connection.execute(SQL["set_filled"], (self._horizon, list(names), self._horizon))
+                    if kind.name in EVENT_PROJECTIONS:
+                        assemble(new, kind.name, self._horizon, lambda: self._tell("indexing", 0))
+                        beside.index(self._ledger, kind.table)
+            with new.connection() as connection:
+                connection.execute(SQL["set_filled"], (self._horizon, list(names), self._horizon))
 
     def _require_all(self, new: Ledger) -> None:
         filled, _ = _filled(new)
@@ -175,7 +180,7 @@ class _Run:
             yield 0
 
     def follow(self) -> None:
-        """The log that was written meanwhile, and all of it for what is no projection of objects."""
+        """The log that was written meanwhile."""
         with self._ledger.beside(next_of(self._ledger)) as new:
             start = min(at for _, at in positions(new).values())
             done = self.done
@@ -207,20 +212,13 @@ class _Run:
     def _tell(self, state: str, events: int, *, at_once: bool = False) -> None:
         self.done += events
         self._here += events
-        total = max(_total(self._kinds, self._horizon), self.done)
+        total = max(self._horizon, self.done)
         self._progress(self.done, total)
         moment = time.monotonic()
         if at_once or moment - self._noted >= NOTE_SECONDS:
             self._noted = moment
             rate = self._here / max(moment - self._began, 1e-3)
             status.note(self._ledger, self.id, state, self.done, total, rate, self._workers)
-
-
-def _total(kinds: Kinds, horizon: int) -> int:
-    """Events to take in: projections of objects share one reading of the log, the others have one of their own."""
-    by_object = any(kind.name in OBJECT_PROJECTIONS for kind in kinds)
-    others = sum(kind.name not in OBJECT_PROJECTIONS for kind in kinds)
-    return horizon * (by_object + others)
 
 
 def _filled(new: Ledger) -> tuple[int, bool]:

@@ -20,6 +20,15 @@ RETURNING true
 -- name: filled
 SELECT coalesce(sum(events), 0)::bigint, coalesce(bool_and(done), true) FROM parts
 
+-- name: copy_pieces
+COPY pieces (projection, position, piece) FROM STDIN (FORMAT BINARY)
+
+-- name: next_pieces
+SELECT position, piece
+  FROM pieces
+ WHERE projection = %b AND position > %b AND position <= %b
+ ORDER BY position
+
 -- name: set_filled
 UPDATE projections SET position = %b WHERE name = ANY(%b) AND position < %b
 

@@ -15,6 +15,7 @@ from psycopg.rows import tuple_row
 
 from store import statements
 from store.ledger import Ledger
+from store.statements import index_order
 
 SQL = statements.load("sources.synchronisation", "synchronise.sql")
 
@@ -86,7 +87,7 @@ def fetch(ledger: Ledger, statement: str, parameters: Sequence[Any] = ()) -> lis
 
 def run(connection: Connection[Any], statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Rows of one named statement of ``synchronise.sql`` on a given connection."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
+    with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         cursor.execute(SQL[statement], parameters)
         return cursor.fetchall() if cursor.description else []
 
@@ -108,7 +109,8 @@ def by_key(ledger: Ledger, source: str, keys: Iterable[Key]) -> dict[Key, Source
 
 def missing(ledger_connection: Connection[Any], source: str, after: Key, limit: int) -> list[SourceRecord]:
     """Present records that the connection's ``seen`` table lacks, after one key, in key order."""
-    return _records(run(ledger_connection, "missing_records", (source, *after, limit)))
+    with index_order(ledger_connection):
+        return _records(run(ledger_connection, "missing_records", (source, *after, limit)))
 
 
 def specimens_listing(ledger: Ledger, source: str, media: Sequence[str]) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -155,10 +157,10 @@ def _records(rows: Iterable[tuple[Any, ...]]) -> list[SourceRecord]:
             key,
             record_id,
             pid,
-            bytes(record_digest),
-            bytes(document_digest),
+            record_digest,
+            document_digest,
             version,
-            bytes(document) if document is not None else None,
+            document,
             tuple(media),
             present,
             run_id,

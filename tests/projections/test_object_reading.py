@@ -12,9 +12,12 @@ from domain.digital_object import DigitalObject, Provenance
 from domain.errors import NotFound
 from domain.events import Source
 from domain.patch import apply
+from domain.representation import represent
 from domain.terms import ABSENT, leaves
-from projections.object_reading import blame_terms, difference, history
+from projections.engine import catch_up
+from projections.object_reading import blame_terms, current, difference, history
 from store.ledger import Ledger
+from tests.projections.test_engine import by, fill
 
 PID = "TEST/AAA-AAA-AAA"
 CURATOR, MACHINE = "https://orcid.org/0000-0002-1825-0097", "https://example.org/machine"
@@ -97,3 +100,26 @@ def test_an_unknown_object_is_not_found(told: Ledger) -> None:
             read(told, "TEST/ZZZ-ZZZ-ZZZ")
     with pytest.raises(NotFound, match="no version 9"):
         difference(told, PID, 1, 9)
+
+
+def test_the_current_version_is_that_of_the_log_whether_or_not_projections_have_seen_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = fill(ledger, objects=2, versions=2)
+    assert [current(ledger, each) for each in pids] == [ledger.get(each) for each in pids]  # nothing is projected yet
+    catch_up(ledger)
+    fill(ledger, objects=1, versions=3)
+    gone = ledger.get(pids[1])
+    ledger.record(gone, gone.tombstone("lost", by()))
+    assert [current(ledger, each) for each in pids] == [ledger.get(each) for each in pids]
+    catch_up(ledger)
+    expected = [ledger.get(each) for each in pids]
+    assert expected[1].tombstoned
+    monkeypatch.setattr(Ledger, "get", None)
+    assert [current(ledger, each) for each in pids] == expected
+    assert [represent(current(ledger, each)) for each in pids] == list(map(represent, expected))
+
+
+def test_of_an_object_that_is_not_there_there_is_no_current_version(ledger: Ledger) -> None:
+    with pytest.raises(NotFound, match="TEST/NOT-THE-RE0"):
+        current(ledger, "TEST/NOT-THE-RE0")

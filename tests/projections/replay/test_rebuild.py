@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +19,7 @@ from domain.history import Step
 from projections.engine import catch_up
 from projections.following import OBJECT_PROJECTIONS, PROJECTIONS, positions
 from projections.projection import SQL, Gathering, Row
-from projections.replay import beside, comparison, filling, status, switching
+from projections.replay import assembling, beside, comparison, filling, indexing, status, switching
 from projections.replay import rebuild as replay
 from projections.replay.rebuild import cancel, rebuild
 from projections.replay.switching import switch_back
@@ -477,6 +477,74 @@ def test_an_interrupted_rebuild_goes_on_and_another_one_begins_anew(
         assert told[0] < 60
 
 
+@pytest.mark.parametrize("names", [["ledger"], None], ids=["the tree alone", "all"])
+def test_the_tree_goes_on_where_its_assembly_was_interrupted(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, names: list[str] | None
+) -> None:
+    fill(ledger, 20)
+    catch_up(ledger)
+    before = rows_of(ledger)
+    monkeypatch.setattr(assembling, "PAGE", 7)
+
+    def reached() -> int:
+        with ledger.beside(beside.next_of(ledger)) as new:
+            return positions(new)["ledger"][1]
+
+    def interrupt(_done: int, _total: int) -> None:
+        if reached() > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(ledger, names, progress=interrupt)
+    assert reached() == 21
+    assert rows_of(ledger) == before
+    assert rebuild(ledger, names)["events"] == 60
+    assert rows_of(ledger) == before
+
+
+def test_a_tree_without_a_piece_is_not_switched_to(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(ledger, 5)
+    catch_up(ledger)
+    before = rows_of(ledger)
+    assemble = assembling.assemble
+
+    def without_one(new: Ledger, *arguments: Any) -> None:
+        with new.connection() as connection:
+            connection.execute("DELETE FROM pieces WHERE position = 9")
+        assemble(new, *arguments)
+
+    monkeypatch.setattr(replay, "assemble", without_one)
+    with pytest.raises(IntegrityFailure, match="every event from position 1 to 15 exactly once"):
+        rebuild(ledger)
+    assert rows_of(ledger) == before
+
+
+def test_an_interruption_stops_the_building_of_indexes(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(ledger, 5)
+    catch_up(ledger)
+    before = rows_of(ledger)
+
+    def for_ever(of: Ledger, table: str, begun: Callable[[beside.Connection], None]) -> None:
+        with beside.as_owner(of) as connection:
+            begun(connection)
+            connection.execute("SELECT pg_sleep(3600)")
+            pytest.fail(table)
+
+    def interrupted(*_arguments: Any) -> None:
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(indexing, "index", for_ever)
+    monkeypatch.setattr(replay, "assemble", interrupted)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(ledger)
+    assert time.monotonic() - began < 60
+    monkeypatch.undo()
+    rebuild(ledger)
+    assert rows_of(ledger) == before
+
+
 def test_a_cancelled_rebuild_leaves_nothing_but_its_row(ledger: Ledger) -> None:
     fill(ledger, 10)
     catch_up(ledger)
@@ -511,10 +579,10 @@ def test_the_row_says_how_far_it_is(ledger: Ledger, monkeypatch: pytest.MonkeyPa
     assert status.newest(ledger) is None
     rebuild(ledger, progress=look)
     assert [each.state for each in seen if each.state == "filling"]
-    assert {each.total for each in seen} == {180}
+    assert {each.total for each in seen} == {90}
     assert [each.events for each in seen] == sorted(each.events for each in seen)
     assert any(each.rate > 0 and each.remaining for each in seen)
     last = status.newest(ledger)
     assert last is not None
-    assert (last.state, last.events, last.remaining) == ("switched", 180, None)
+    assert (last.state, last.events, last.remaining) == ("switched", 90, None)
     assert last.to_json()["projections"] == {name: kind.version for name, kind in PROJECTIONS.items()}
