@@ -26,7 +26,7 @@ from domain.times import start_of, to_text
 from projections.companion import followed_meanwhile
 from sources.mapping.mapping import organisation_iri
 from sources.synchronisation import runs
-from sources.synchronisation.candidates import open_source
+from sources.synchronisation.reading_beside import open_to_synchronise
 from sources.synchronisation.revert import revert as revert_run
 from sources.synchronisation.runs import Run, RunItem
 from sources.synchronisation.source_system import source_names
@@ -88,7 +88,7 @@ def sync(
         requestor=agent_of(agent),
         thorough=thorough,
     )
-    file = open_source(archive)
+    file = open_to_synchronise(archive)
     try:
         with opened() as ledger:
             with (

@@ -14,6 +14,8 @@ from domain.errors import ProvenariumError
 from domain.history import Step
 from projections.projection import SQL, Gathering, ObjectProjection, Row, rows_by_pid
 
+_VERSION = 2
+
 
 class Objects(ObjectProjection):
     """One row an object: type, version, whether tombstoned, digest, document, times."""
@@ -33,7 +35,10 @@ class Objects(ObjectProjection):
 
     def flush(self, connection: Connection[Any]) -> None:
         rows = [self.packed(row) for gathering in self._objects.values() for row in gathering.rows()]
-        connection.execute(SQL["upsert_objects"], [list(column) for column in zip(*rows, strict=True)])
+        self.insert(connection, (row for row in rows if row[_VERSION] == 1))
+        known = [row for row in rows if row[_VERSION] > 1]
+        if known:
+            connection.execute(SQL["upsert_objects"], [list(column) for column in zip(*known, strict=True)])
 
     def gathering(self) -> Gathering:
         return _Last()

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from psycopg import Connection
+from psycopg import Connection, sql
+from psycopg.abc import Query
 
 from domain.events import DigitalObjectEvent
 from domain.history import Step
@@ -101,9 +102,23 @@ class ObjectProjection(Projection):
         """A row as it is written, given one as :meth:`expected` gives it."""
         return row
 
+    def insert(self, connection: Connection[Any], rows: Iterable[Row]) -> None:
+        """Write rows that are not there yet, as :meth:`packed` gives them."""
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        copy_in = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(self.table), columns)
+        copy_rows(connection, copy_in, self.types, rows)
+
     @abstractmethod
     def stored(self, connection: Connection[Any], pids: Sequence[str]) -> dict[str, list[Row]]:
         """The rows of these objects as they stand, ordered, by PID."""
+
+
+def copy_rows(connection: Connection[Any], copy_in: Query, types: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write rows by binary COPY, the fastest that there is; ``types`` are PostgreSQL's, of the columns."""
+    with connection.cursor() as cursor, cursor.copy(copy_in) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
 
 
 def rows_by_pid(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -40,17 +40,6 @@ SELECT type, version, tombstoned, document, created_at, recorded, occurred
 SELECT pid, type, version, tombstoned, digest, document, created_at, recorded, occurred
   FROM objects WHERE pid = ANY(%b)
 
--- name: insert_versions
-INSERT INTO versions (pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
-                      cause_kind, cause_id, source, digest, terms, undoes)
-SELECT v.pid, v.version, v.position, v.activity, v.activity_type, v.recorded, v.occurred, v.agents::jsonb, v.comment,
-       v.cause_kind, v.cause_id, v.source, v.digest, ARRAY(SELECT jsonb_array_elements_text(v.terms::jsonb)),
-       v.undoes
-  FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[],
-              %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::bigint[])
-       AS v (pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
-             cause_kind, cause_id, source, digest, terms, undoes)
-
 -- name: stored_versions
 SELECT pid, version, position, activity, activity_type, recorded, occurred, agents, comment,
        cause_kind, cause_id, source, digest, terms, undoes
@@ -58,10 +47,6 @@ SELECT pid, version, position, activity, activity_type, recorded, occurred, agen
 
 -- name: standing_terms
 SELECT pid, standing, version, ordinal FROM terms WHERE pid = ANY(%b) AND standing IS NOT NULL
-
--- name: insert_terms
-INSERT INTO terms (pid, version, ordinal, term, pointer, standing, old, new)
-SELECT * FROM unnest(%b::text[], %b::bigint[], %b::int[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
 
 -- name: move_terms
 UPDATE terms

@@ -83,8 +83,7 @@ class Terms(ObjectProjection):
         if moved:
             connection.execute(SQL["move_terms"], [list(column) for column in zip(*moved, strict=True)])
         if self._rows:
-            rows = [_with_standing(row, standing.get(row[:3])) for row in self._rows]
-            connection.execute(SQL["insert_terms"], [list(column) for column in zip(*rows, strict=True)])
+            self.insert(connection, (_with_standing(row, standing.get(row[:3])) for row in self._rows))
 
     def gathering(self) -> Gathering:
         return _Blame()

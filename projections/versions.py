@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from domain.history import Step
 from projections.projection import SQL, Gathering, ObjectProjection, Row, rows_by_pid
 
-_AGENTS, _TERMS = 7, 13
+_AGENTS = 7
 
 
 class Versions(ObjectProjection):
@@ -36,13 +36,10 @@ class Versions(ObjectProjection):
         self._rows: list[Row] = []
 
     def add(self, step: Step) -> None:
-        row = list(_row(step))
-        for column in (_AGENTS, _TERMS):
-            row[column] = orjson.dumps(row[column]).decode()
-        self._rows.append(tuple(row))
+        self._rows.append(self.packed(_row(step)))
 
     def flush(self, connection: Connection[Any]) -> None:
-        connection.execute(SQL["insert_versions"], [list(column) for column in zip(*self._rows, strict=True)])
+        self.insert(connection, self._rows)
 
     def gathering(self) -> Gathering:
         return _All()

@@ -15,15 +15,14 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg import Connection, Cursor, sql
-from psycopg.abc import Query
+from psycopg import Connection
 
 from domain.errors import ProjectionFailed
 from domain.events import DigitalObjectEvent
 from domain.history import Step, steps
 from projections.failing import Place
 from projections.following import EVENT_PROJECTIONS, OBJECT_PROJECTIONS
-from projections.projection import EventProjection, ObjectProjection, Row
+from projections.projection import EventProjection, ObjectProjection, Row, copy_rows
 from projections.replay.status import SQL
 from store import statements
 from store.ledger import Ledger
@@ -99,8 +98,8 @@ def _fill_part(
         try:
             for batch in _batches(beside, projections, _histories(beside, partition, after, task.horizon), size):
                 with connection.transaction():
-                    with batch.place.told(), connection.cursor() as cursor:
-                        _write(cursor, projections, batch)
+                    with batch.place.told():
+                        _write(connection, projections, batch)
                     _advance(connection, (batch.pid, batch.events, False, partition, task.rebuild, after))
                 after = batch.pid
                 tick(batch.events)
@@ -200,22 +199,10 @@ def _with_pieces(
         yield event
 
 
-def _write(cursor: Cursor[Any], projections: _Chosen, batch: _Batch) -> None:
+def _write(connection: Connection[Any], projections: _Chosen, batch: _Batch) -> None:
     for projection, found in zip(projections.of_objects, batch.rows, strict=True):
         batch.place.projection = projection.name
-        _copy(cursor, _copy_in(projection), projection.types, found)
+        projection.insert(connection, found)
     batch.place.projection = None
     if batch.pieces:
-        _copy(cursor, SQL["copy_pieces"], ("text", "int8", "bytea"), batch.pieces)
-
-
-def _copy(cursor: Cursor[Any], statement: Query, types: Sequence[str], rows: Iterable[Row]) -> None:
-    with cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for row in rows:
-            copy.write_row(row)
-
-
-def _copy_in(projection: ObjectProjection) -> sql.Composed:
-    columns = sql.SQL(", ").join(map(sql.Identifier, projection.columns))
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(projection.name), columns)
+        copy_rows(connection, SQL["copy_pieces"], ("text", "int8", "bytea"), batch.pieces)

@@ -69,12 +69,7 @@ class Search(ObjectProjection):
         closed = [row[:3] for ranges in self._objects.values() if (row := ranges.closed) is not None]
         if closed:
             connection.execute(SQL["close_rows"], [list(column) for column in zip(*closed, strict=True)])
-        rows = [row for ranges in self._objects.values() for row in ranges.new]
-        if rows:
-            with connection.cursor() as cursor, cursor.copy(SQL["copy_in"]) as copy:
-                copy.set_types(self.types)
-                for row in rows:
-                    copy.write_row(row)
+        self.insert(connection, [row for ranges in self._objects.values() for row in ranges.new])
 
     def gathering(self) -> Gathering:
         return Ranges()

@@ -8,10 +8,6 @@ UPDATE search
   FROM unnest(%b::text[], %b::bigint[], %b::bigint[]) AS closed (pid, from_position, to_position)
  WHERE search.pid = closed.pid AND search.from_position = closed.from_position
 
--- name: copy_in
-COPY search (pid, from_position, to_position, type, tombstoned, name, identifier, text, facets)
-FROM STDIN (FORMAT BINARY)
-
 -- name: stored_rows
 SELECT pid, from_position, to_position, type, tombstoned, name, identifier, text, facets
   FROM search WHERE pid = ANY(%b) ORDER BY pid, from_position

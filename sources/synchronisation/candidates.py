@@ -74,8 +74,8 @@ class SourceFile(Protocol):
     media_are_records: bool
     """Whether media are records of their own, instead of coming with specimens."""
 
-    def records(self) -> Iterator[Unread | Malformed]:
-        """Everything in the file, in its order."""
+    def records(self, *, as_text: bool = False) -> Iterator[Unread | Malformed]:
+        """Everything in the file, in its order. ``as_text``: the content as bytes, to be handed to another process."""
         ...
 
     def read(self, unread: Unread, settings: SourceSettings) -> Candidate:
@@ -115,7 +115,7 @@ class ArchiveSource:
         self.count = self._archive.count
         self._context = [self.mapping, self.metadata.title, self.metadata.licence]
 
-    def records(self) -> Iterator[Unread | Malformed]:
+    def records(self, *, as_text: bool = False) -> Iterator[Unread | Malformed]:
         for found in self._archive:
             if isinstance(found, Malformed):
                 yield found
@@ -124,10 +124,14 @@ class ArchiveSource:
                 text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
                 rows = sum(map(len, found.extensions.values()))  # each may become a document of its own
                 weight = 1 + rows // 10 + len(text) // USUAL_ROWS
-                yield Unread(found.place, found.id, hashlib.sha256(text).digest(), found, weight=weight)
+                digest = hashlib.sha256(text).digest()
+                yield Unread(found.place, found.id, digest, text if as_text else found, weight=weight)
 
     def read(self, unread: Unread, settings: SourceSettings) -> Candidate:
-        record: ArchiveRecord = unread.content
+        record = unread.content
+        if not isinstance(record, ArchiveRecord):  # its text
+            *_context, row_id, core, extensions = orjson.loads(record)
+            record = ArchiveRecord(row_id, unread.place, core, extensions)
         mapped = self._mapping.map(record, self.metadata, settings)
         unmapped = (Notice(f"{term} is not carried into the openDS document") for term in mapped.unmapped)
         return Candidate(
@@ -156,7 +160,7 @@ class OpenDSSource:
         self._file = OpenDSFile.open(path)
         self.metadata = self._file.metadata
 
-    def records(self) -> Iterator[Unread | Malformed]:
+    def records(self, *, as_text: bool = False) -> Iterator[Unread | Malformed]:  # noqa: ARG002 - it always is
         for found in self._file:
             if isinstance(found, Malformed):
                 yield found

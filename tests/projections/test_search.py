@@ -134,12 +134,13 @@ def test_an_index_of_the_first_form_is_taken_over(
         earlier.setattr(migrate, "available", lambda: known)
         with Ledger.open(settings) as ledger, ledger.connection() as connection:
             for number in range(5):
-                state = ledger.record(None, DigitalObject.create(pid(number), document(rand), by_anna()))
-                seen = content_of(state.document, state.object_type, tombstoned=False)
+                event = DigitalObject.create(pid(number), document(rand), by_anna())
+                ledger.append([event])
+                seen = content_of(event.document, event.object_type, tombstoned=False)
                 facets = [each for each in seen.facets if not each.startswith("@type=")]
                 connection.execute(
                     "INSERT INTO search VALUES (%s, %s, NULL, %s, %s, %s, %s, %s, %s)",
-                    (state.id, number + 1, *seen[:-1], facets),
+                    (event.originator_id, number + 1, *seen[:-1], facets),
                 )
             connection.execute("INSERT INTO projections (name, version, position) VALUES ('search', 1, 5)")
     with Ledger.open(settings) as ledger:

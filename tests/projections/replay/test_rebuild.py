@@ -257,8 +257,8 @@ class WithYear(Versions):
         return _WithYear(super().gathering())
 
     def flush(self, connection: psycopg.Connection[Any]) -> None:
+        self._rows = [(*row, row[5].year) for row in self._rows]
         super().flush(connection)
-        connection.execute("UPDATE versions SET year = extract(year FROM recorded) WHERE year IS NULL")
 
 
 @contextmanager
