@@ -17,6 +17,7 @@ from store.embedded import EmbeddedServer
 from store.ledger import Ledger
 from store.migrate import service_role
 from store.settings import Settings
+from tests.databases import Databases
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
@@ -57,20 +58,35 @@ def drop_ledger(connection: psycopg.Connection[Any], ledger: str) -> None:
     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(service_role(ledger))))
 
 
+@pytest.fixture(scope="session")
+def databases(conninfo: str) -> Iterator[Databases]:
+    """Databases with an empty ledger."""
+    made = Databases(conninfo)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def new_settings(conninfo: str, tmp_path: Path) -> Iterator[Callable[[], Settings]]:
-    """Makes settings of fresh ledgers, which are dropped after the test."""
-    made: list[Settings] = []
+def new_settings(databases: Databases, tmp_path: Path) -> Iterator[Callable[[], Settings]]:
+    """Makes settings of fresh ledgers, each in a database of its own, which is dropped after the test."""
+    made: list[str] = []
 
     def make() -> Settings:
-        ledger = f"test_{uuid4().hex[:16]}"
-        made.append(Settings(database_url=conninfo, home=tmp_path / "home", ledger=ledger))
-        return made[-1]
+        made.append(databases.make())
+        return Settings(database_url=made[-1], home=tmp_path / "home", ledger=databases.ledger)
 
     yield make
+    for each in made:
+        databases.drop(each)
+
+
+@pytest.fixture
+def unmigrated(conninfo: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a ledger that is not there yet."""
+    settings = Settings(database_url=conninfo, home=tmp_path / "home", ledger=f"test_{uuid4().hex[:16]}")
+    yield settings
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        for each in made:
-            drop_ledger(connection, each.ledger)
+        drop_ledger(connection, settings.ledger)
 
 
 @pytest.fixture

@@ -19,12 +19,10 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import orjson
-import psycopg
 
-from tests.conftest import drop_ledger
+from tests.databases import Databases
 
 COMMAND = str(Path(sys.executable).with_name("provenarium"))
 FORKS = multiprocessing.get_context("forkserver")
@@ -151,11 +149,10 @@ def _checked(ran: Ran, arguments: tuple[object, ...], status: int) -> Ran:
 
 
 @contextmanager
-def fresh(conninfo: str) -> Iterator[Command]:
+def fresh(databases: Databases) -> Iterator[Command]:
     """The command with a ledger of its own, dropped in the end."""
-    ledger = f"test_{uuid4().hex[:16]}"
+    conninfo = databases.make()
     try:
-        yield Command(DATABASE_URL=conninfo, PROVENARIUM_LEDGER=ledger)
+        yield Command(DATABASE_URL=conninfo, PROVENARIUM_LEDGER=databases.ledger)
     finally:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            drop_ledger(connection, ledger)
+        databases.drop(conninfo)

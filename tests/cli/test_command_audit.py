@@ -12,13 +12,14 @@ import pytest
 
 from tests.cli.command_support import Command, fresh
 from tests.conftest import SAMPLES
+from tests.databases import Databases
 
 NAME = "museum.example/ledger"
 
 
 @pytest.fixture
-def command(conninfo: str, tmp_path: Path) -> Iterator[Command]:
-    with fresh(conninfo) as command:
+def command(databases: Databases, tmp_path: Path) -> Iterator[Command]:
+    with fresh(databases) as command:
         command.environment["PROVENARIUM_KEYS"] = str(tmp_path / "keys")
         yield command
 

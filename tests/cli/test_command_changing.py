@@ -19,6 +19,7 @@ from psycopg import sql
 from domain.representation import ENVELOPE_TERMS
 from tests.cli.command_support import COMMAND, ORCID, Command, fresh
 from tests.conftest import SAMPLES
+from tests.databases import Databases
 
 KEYS = {"run", "read", "created", "updated", "unchanged", "missing", "tombstoned", "conflicts", "parked"}
 FAMOUS = ("--source", "famous")
@@ -26,8 +27,8 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture
-def command(conninfo: str) -> Iterator[Command]:
-    with fresh(conninfo) as made:
+def command(databases: Databases) -> Iterator[Command]:
+    with fresh(databases) as made:
         yield made
 
 
@@ -133,10 +134,10 @@ def test_a_bad_option_of_sync_is_bad_usage(command: Command, arguments: tuple[st
     assert says in command.misused("sync", SAMPLES / "2010", *FAMOUS, *arguments)
 
 
-def test_a_source_that_is_being_synchronised_is_refused(command: Command, conninfo: str) -> None:
+def test_a_source_that_is_being_synchronised_is_refused(command: Command) -> None:
     command("sync", SAMPLES / "2010", *FAMOUS)
     ledger = command.environment["PROVENARIUM_LEDGER"]
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(command.environment["DATABASE_URL"], autocommit=True) as connection:
         schema = sql.Identifier(ledger)
         connection.execute(sql.SQL("SET search_path TO {}").format(schema))
         (source,) = connection.execute("SELECT pid FROM natural_keys WHERE key = 'famous'").fetchall()
@@ -146,14 +147,16 @@ def test_a_source_that_is_being_synchronised_is_refused(command: Command, connin
     assert command("sync", SAMPLES / "2015", *FAMOUS, "--json").json["updated"] == 7
 
 
-def test_an_interrupted_sync_says_that_it_goes_on(command: Command, conninfo: str, tmp_path: Path) -> None:
+def test_an_interrupted_sync_says_that_it_goes_on(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "many.jsonl"
     with file.open("w") as lines:
         for number in range(1000):
             document = {"@type": "ods:DigitalSpecimen", "ods:physicalSpecimenID": f"s{number}"}
             lines.write(json.dumps(document) + "\n")
     assert command("runs").out.split() == ["run", "source", "started", "what"]
-    with psycopg.connect(conninfo, options=f"-c search_path={command.environment['PROVENARIUM_LEDGER']}") as keeper:
+    with psycopg.connect(
+        command.environment["DATABASE_URL"], options=f"-c search_path={command.environment['PROVENARIUM_LEDGER']}"
+    ) as keeper:
         keeper.execute("LOCK source_records IN SHARE MODE")  # so that the run begins, and gets no further
         running = subprocess.Popen(
             [COMMAND, "sync", str(file), "--source", "many"],
@@ -176,12 +179,14 @@ def test_an_interrupted_sync_says_that_it_goes_on(command: Command, conninfo: st
     assert report["created"] == report["read"] == 1000
 
 
-def test_an_export_of_the_past_is_that_of_a_store_that_knew_nothing_later(command: Command, conninfo: str) -> None:
+def test_an_export_of_the_past_is_that_of_a_store_that_knew_nothing_later(
+    command: Command, databases: Databases
+) -> None:
     for year in ("2010", "2015", "2024"):
         command("sync", SAMPLES / year, *FAMOUS, "--missing", "tombstone")
     for year, day in (("2010", "2010-06-30"), ("2015", "2015-12-31"), ("2024", "2024-06-30")):
         then = command("export", *FAMOUS, "--at", day, "--axis", "occurred", "-o", "-").out
-        with fresh(conninfo) as alone:
+        with fresh(databases) as alone:
             alone("sync", SAMPLES / year, *FAMOUS)
             assert asserted(then) == asserted(alone("export", *FAMOUS, "-o", "-").out)
 
@@ -309,7 +314,7 @@ def test_rebuild_replays_one_projection_or_all(command: Command) -> None:
     assert "objects" in line
 
 
-def test_a_rebuild_is_told_about_cancelled_and_taken_back(command: Command, conninfo: str) -> None:
+def test_a_rebuild_is_told_about_cancelled_and_taken_back(command: Command) -> None:
     assert "nothing was rebuilt yet" in command.refused("rebuild", "--status")
     assert "no former tables" in command.refused("rebuild", "--switch-back")
     command("sync", SAMPLES / "2010", *FAMOUS)
@@ -320,7 +325,7 @@ def test_a_rebuild_is_told_about_cancelled_and_taken_back(command: Command, conn
     assert "live ones again" in command("rebuild", "--switch-back").out
     assert command("rebuild", "--cancel", "--json").json == {"cancelled": False}
     ledger = command.environment["PROVENARIUM_LEDGER"]
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(command.environment["DATABASE_URL"], autocommit=True) as connection:
         objects = sql.Identifier(ledger, "objects")
         connection.execute(sql.SQL("UPDATE {} SET tombstoned = true").format(objects))
         line = command.refused("rebuild")
@@ -336,10 +341,10 @@ def test_a_rebuild_is_told_about_cancelled_and_taken_back(command: Command, conn
     command("verify")
 
 
-def test_verify_ends_with_1_when_a_projection_differs_from_the_log(command: Command, conninfo: str) -> None:
+def test_verify_ends_with_1_when_a_projection_differs_from_the_log(command: Command) -> None:
     command("sync", SAMPLES / "2010", *FAMOUS)
     assert command("verify", "--json").json["problems"] == []
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(command.environment["DATABASE_URL"], autocommit=True) as connection:
         objects = sql.Identifier(command.environment["PROVENARIUM_LEDGER"], "objects")
         connection.execute(sql.SQL("DELETE FROM {} WHERE pid = %s").format(objects), [pid_of(command, "YPM 1980")])
     ran = command("verify", status=1)

@@ -9,13 +9,14 @@ import pytest
 
 from tests.cli.command_support import Command, fresh
 from tests.conftest import SAMPLES
+from tests.databases import Databases
 
 NAME = "museum.example/ledger"
 
 
 @pytest.fixture
-def command(conninfo: str, tmp_path: Path) -> Iterator[Command]:
-    with fresh(conninfo) as command:
+def command(databases: Databases, tmp_path: Path) -> Iterator[Command]:
+    with fresh(databases) as command:
         command.environment["PROVENARIUM_KEYS"] = str(tmp_path / "keys")
         yield command
 
@@ -76,11 +77,11 @@ def test_a_forged_checkpoint_accuses_nobody(command: Command, tmp_path: Path) ->
     assert "altered" not in line
 
 
-def test_another_ledger_is_not_signed_with_the_same_key(command: Command, conninfo: str, tmp_path: Path) -> None:
+def test_another_ledger_is_not_signed_with_the_same_key(command: Command, databases: Databases, tmp_path: Path) -> None:
     command("ledger", "key", "generate", NAME)
     command("sync", SAMPLES / "2010", "--source", "famous")
     command("ledger", "checkpoint")
-    with fresh(conninfo) as other:
+    with fresh(databases) as other:
         other.environment["PROVENARIUM_KEYS"] = str(tmp_path / "keys")
         other("sync", SAMPLES / "2010", "--source", "famous")
         line = other.refused("ledger", "checkpoint")

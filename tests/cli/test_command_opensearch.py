@@ -8,12 +8,13 @@ import pytest
 
 from tests.cli.command_support import Command, fresh
 from tests.conftest import SAMPLES
+from tests.databases import Databases
 from tests.projections.opensearch.fake_cluster import cluster
 
 
 @pytest.fixture
-def command(conninfo: str) -> Iterator[Command]:
-    with fresh(conninfo) as made, cluster() as (_, url):
+def command(databases: Databases) -> Iterator[Command]:
+    with fresh(databases) as made, cluster() as (_, url):
         made.environment["PROVENARIUM_OPENSEARCH"] = url
         made("sync", SAMPLES / "2010", "--source", "famous")
         yield made

@@ -17,6 +17,7 @@ from rdflib import Dataset
 
 from tests.cli.command_support import COMMAND, Command, fresh
 from tests.conftest import SAMPLES
+from tests.databases import Databases
 
 SOURCE = ("--source", "famous")
 BRONTOSAURUS = "YPM 1980"
@@ -24,8 +25,8 @@ RUN = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture(scope="module")
-def command(conninfo: str) -> Iterator[Command]:
-    with fresh(conninfo) as made:
+def command(databases: Databases) -> Iterator[Command]:
+    with fresh(databases) as made:
         for year in ("2010", "2015", "2024"):
             made("sync", SAMPLES / year, *SOURCE, "--missing", "tombstone")
         yield made

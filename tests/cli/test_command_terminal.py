@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.command_support import ORCID, Command, fresh
 from tests.conftest import SAMPLES
+from tests.databases import Databases
 
 EVIL = "[red]bold[/red] {task} \x1b[31mred\x1b]0;title\x07 \x9b2J \u202egnp.exe\u2066 \r\n\tend\u2028"
 RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -18,7 +19,7 @@ SOURCE = "evil [bold]{task}[/bold]"
 
 
 @pytest.fixture(scope="module")
-def hostile(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, str]]:
+def hostile(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, str]]:
     """A ledger with a record that attacks terminals, and the record's PID."""
     file = tmp_path_factory.mktemp("hostile") / "evil.json"
     document = {
@@ -29,7 +30,7 @@ def hostile(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "dwc:preparations": "skin",
     }
     file.write_text(json.dumps(document))
-    with fresh(conninfo) as command:
+    with fresh(databases) as command:
         run = command("sync", file, "--source", SOURCE, "--json").json["run"]
         file.write_text(json.dumps({**document, "ods:specimenName": f"again {EVIL}", "dwc:preparations": EVIL}))
         command("sync", file, "--source", SOURCE)
@@ -99,8 +100,8 @@ def test_an_error_stays_one_line_whatever_it_quotes(hostile: tuple[Command, str]
     assert RAW.findall(line) == []
 
 
-def test_progress_is_drawn_on_a_terminal_only(conninfo: str, tmp_path: Path) -> None:
-    with fresh(conninfo) as command:
+def test_progress_is_drawn_on_a_terminal_only(databases: Databases, tmp_path: Path) -> None:
+    with fresh(databases) as command:
         assert command.started("sync", SAMPLES / "2010", "--source", "famous").err == ""
         status, text = command.on_terminal("sync", SAMPLES / "2015", "--source", "famous [x] {y}")
         assert status == 0

@@ -19,6 +19,7 @@ from prov.model import ProvDocument
 
 from tests.cli.command_support import ORCID, Command, fresh
 from tests.conftest import SAMPLES
+from tests.databases import Databases
 
 SOURCE = ("--source", "famous")
 PROGRAM = """
@@ -37,8 +38,8 @@ cli.main.main()
 
 
 @pytest.fixture(scope="module")
-def command(conninfo: str) -> Iterator[Command]:
-    with fresh(conninfo) as made:
+def command(databases: Databases) -> Iterator[Command]:
+    with fresh(databases) as made:
         for year in ("2010", "2015", "2024"):
             made("sync", SAMPLES / year, *SOURCE, "--missing", "tombstone")
         pid = made("find", *SOURCE, "--record", "YPM 1980").out.strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 from functools import partial
 
 import psycopg
@@ -125,10 +124,8 @@ def test_a_time_is_a_position(ledger: Ledger) -> None:
         rebuild(ledger, ["seek"])
 
 
-def test_an_index_of_the_first_form_is_taken_over(
-    new_settings: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings, rand = new_settings(), random.Random(3)
+def test_an_index_of_the_first_form_is_taken_over(unmigrated: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, rand = unmigrated, random.Random(3)
     with monkeypatch.context() as earlier:
         known = migrate.available()[:11]
         earlier.setattr(migrate, "available", lambda: known)

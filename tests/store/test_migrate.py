@@ -97,8 +97,8 @@ def in_public(connection: psycopg.Connection[Any]) -> set[str]:
 
 
 @pytest.fixture
-def settings(new_settings: Callable[[], Settings]) -> Settings:
-    return new_settings()
+def settings(unmigrated: Settings) -> Settings:
+    return unmigrated
 
 
 def bring_up_to_date(settings: Settings) -> int:

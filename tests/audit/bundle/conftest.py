@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from audit.bundle.schemas import Schemas
@@ -15,14 +13,16 @@ from sources.synchronisation.synchronise import Options, synchronise
 from store.ledger import Ledger
 from store.settings import Settings
 from tests.audit.bundle.bundles import Members, Museum, members_of, signed
-from tests.conftest import SAMPLES, drop_ledger
+from tests.conftest import SAMPLES
+from tests.databases import Databases
 
 
 @pytest.fixture(scope="session")
-def museum(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
+def museum(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
     """The famous specimens in three states, with a checkpoint after each."""
     folder = tmp_path_factory.mktemp("bundles")
-    settings = Settings(database_url=conninfo, home=folder, ledger=f"test_{uuid4().hex[:16]}")
+    conninfo = databases.make()
+    settings = Settings(conninfo, folder, databases.ledger)
     with Ledger.open(settings) as ledger:
         found = Museum(ledger, folder)
         for year in ("2010", "2015", "2024"):
@@ -31,8 +31,7 @@ def museum(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             file.close()
             found.notes.append(signed(ledger))
         yield found
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        drop_ledger(connection, settings.ledger)
+    databases.drop(conninfo)
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from domain.agents import Agent, AgentKind, Role, person
@@ -16,7 +14,8 @@ from sources.synchronisation.revert import revert
 from sources.synchronisation.source_system import find_source
 from store.ledger import Ledger
 from store.settings import Settings
-from tests.conftest import SAMPLES, drop_ledger
+from tests.conftest import SAMPLES
+from tests.databases import Databases
 from tests.synchronisation.sync_support import curate, sync
 
 ORGANISATION = "https://ror.org/0566bfb96"
@@ -39,13 +38,13 @@ class Museum(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def museum(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
+def museum(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Museum]:
     """One for all tests that change nothing in it."""
-    settings = Settings(conninfo, tmp_path_factory.mktemp("home"), f"test_{uuid4().hex[:16]}")
+    conninfo = databases.make()
+    settings = Settings(conninfo, tmp_path_factory.mktemp("home"), databases.ledger)
     with Ledger.open(settings) as ledger:
         yield make(ledger)
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        drop_ledger(connection, settings.ledger)
+    databases.drop(conninfo)
 
 
 @pytest.fixture
