@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from audit import guards
 from audit.verify import verify
 from store.ledger import Ledger
 from store.migrate import service_role
+from store.settings import Settings
 from tests.audit.tampering import (
     A,
     Owner,
@@ -104,6 +106,13 @@ GUARDS = {
         "ALTER ROLE {role} SET session_replication_role = 'replica'", "is not 'origin' for logins as ",
     ),
 }  # fmt: skip
+
+
+@pytest.fixture
+def ledger(unmigrated: Settings) -> Iterator[Ledger]:
+    """A ledger with a role of its own, which is altered here."""
+    with Ledger.open(unmigrated) as opened:
+        yield opened
 
 
 def test_a_ledger_enforces_what_is_written_down(ledger: Ledger) -> None:
