@@ -41,7 +41,7 @@ def appending(ledger: Ledger) -> Table:
     table = Table("writers", "ours/s", "library/s", "bare INSERT/s", "of library", "of INSERT", title_justify="left")
     table.title = "Appending single events"
     for writers in WRITERS:
-        ours = _ours(ledger, writers)
+        ours = append_single(ledger, writers)
         with _library(ledger) as application:
             theirs = _rate(writers, FEWER, lambda: application.save(Specimen(country="Kenya")))
         bare = _bare(ledger, writers)
@@ -50,7 +50,8 @@ def appending(ledger: Ledger) -> Table:
     return table
 
 
-def _ours(ledger: Ledger, writers: int) -> float:
+def append_single(ledger: Ledger, writers: int) -> float:
+    """Events a second of so many threads, each of which appends one at a time."""
     events = iter([_event() for _ in range(EVENTS + writers)])
     return _rate(writers, EVENTS, lambda: ledger.append([next(events)]))
 

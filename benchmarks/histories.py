@@ -17,30 +17,30 @@ from sources.synchronisation.synchronise import Options, synchronise
 from store.ledger import Ledger
 
 VERSIONS = 4
-"""Versions of each specimen."""
+"""Versions of each specimen, unless said otherwise."""
 
 _CURATOR = person("https://orcid.org/0000-0002-1825-0097")
 _OBJECTS_AT_ONCE = 500
 
 
-def grow(ledger: Ledger, folder: Path, versions: int) -> None:
+def grow(ledger: Ledger, folder: Path, versions: int, each: int = VERSIONS) -> None:
     """Record until the museum's specimens have so many versions in all, with the projections that exports read."""
-    archive = write_archive(folder / "museum.zip", versions // VERSIONS)
+    archive = write_archive(folder / "museum.zip", versions // each)
     file = open_source(archive)
     synchronise(ledger, file, Options("museum"))
     file.close()
     catch_up(ledger, ["versions", "objects"])
     source = find_source(ledger, "museum")
     assert source is not None
-    fresh = (state for state in collection(ledger, source.pid) if state.version == 1)
-    while states := list(itertools.islice(fresh, _OBJECTS_AT_ONCE)):
-        ledger.append([event for state in states for event in _edits(state)])
+    fresh = (state for state in collection(ledger, source.pid, to_follow=True) if state.version == 1)
+    while each > 1 and (states := list(itertools.islice(fresh, _OBJECTS_AT_ONCE))):
+        ledger.append([event for state in states for event in _edits(state, each)])
     catch_up(ledger, ["versions", "objects"])
 
 
-def _edits(state: DigitalObject) -> list[DigitalObjectEvent]:
+def _edits(state: DigitalObject, versions: int) -> list[DigitalObjectEvent]:
     events: list[DigitalObjectEvent] = []
-    for number in range(1, VERSIONS):
+    for number in range(1, versions):
         document = {**state.document, "dwc:preparations": f"in a drawer, moved {number} times"}
         events.append(state.update(document, Provenance((_CURATOR,))))
         state = state.then(events[-1])

@@ -86,13 +86,8 @@ def _bulk(ledger: Ledger, kilobytes: int) -> tuple[float, float]:
         [orjson.dumps(_creation(document(number, kilobytes)).to_json()) for number in range(2_000)]
     )
     for run in range(RUNS):
-        documents = [document(number + run * BULK, kilobytes) for number in range(BULK)]
-        began = time.perf_counter()
-        events = []
-        for at in range(0, BULK, CHUNK):
-            events = [_creation(each) for each in documents[at : at + CHUNK]]
-            ledger.append(events)
-        ours.append(BULK / (time.perf_counter() - began))
+        ours.append(append_bulk(ledger, kilobytes, BULK, CHUNK, run * BULK))
+        events = [_creation(document(number, kilobytes)) for number in range(CHUNK)]
         stored = [ledger.mapper.to_stored_event(event) for event in events]
         with _table(
             ledger, "id text, version bigint, topic text, state bytea, event_id uuid, PRIMARY KEY (id, version)"
@@ -106,6 +101,15 @@ def _bulk(ledger: Ledger, kilobytes: int) -> tuple[float, float]:
                 _copy(connection, copy_in, stored, again)
             bare.append(BULK / (time.perf_counter() - began))
     return statistics.median(ours), statistics.median(bare)
+
+
+def append_bulk(ledger: Ledger, kilobytes: int, objects: int, at_once: int, first: int = 0) -> float:
+    """New objects a second: decided, verified, digested, compressed and stored."""
+    documents = [document(first + number, kilobytes) for number in range(objects)]
+    began = time.perf_counter()
+    for at in range(0, objects, at_once):
+        ledger.append([_creation(each) for each in documents[at : at + at_once]])
+    return objects / (time.perf_counter() - began)
 
 
 def _copy(connection: Connection, copy_in: sql.Composed, stored: Sequence[object], again: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,7 @@ from domain.errors import IntegrityFailure, RefusedInput, StoreUnavailable
 from store import migrate
 from store.ledger import Ledger
 from store.settings import Settings
+from tests.conftest import drop_ledger
 from tests.store.ledger_building import created, pid
 
 EXPECTED = Path(__file__).parent / "expected_schema.txt"
@@ -213,8 +215,15 @@ def test_a_migration_that_fails_leaves_nothing(settings: Settings, monkeypatch: 
         assert connection.execute("SELECT to_regnamespace(%s)", (settings.ledger,)).fetchone() == (None,)
 
 
-def test_ledgers_of_one_database_know_nothing_of_each_other(new_ledger: Callable[[], Ledger]) -> None:
-    one, other = new_ledger(), new_ledger()
+def test_ledgers_of_one_database_know_nothing_of_each_other(settings: Settings) -> None:
+    name = f"test_{uuid4().hex[:16]}"
+    with Ledger.open(settings) as one, Ledger.open(replace(settings, ledger=name)) as other:
+        _know_nothing_of_each_other(one, other)
+    with connect(settings) as connection:
+        drop_ledger(connection, name)
+
+
+def _know_nothing_of_each_other(one: Ledger, other: Ledger) -> None:
     assert one.append([created(pid(1)), created(pid(2))]) == [1, 2]
     assert other.append([created(pid(1))]) == [1]
     assert (one.position(), other.position()) == (2, 1)

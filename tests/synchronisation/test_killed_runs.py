@@ -44,7 +44,7 @@ from tests.synchronisation.sync_support import (
     write_archive,
 )
 
-TRIALS = 20
+TRIALS = int(os.environ.get("PROVENARIUM_KILL_TRIALS", "10"))
 RECORDS = int(os.environ.get("PROVENARIUM_KILL_RECORDS", "100"))
 CHUNK = RECORDS // 10
 SEED = int(os.environ.get("PROVENARIUM_KILL_SEED", "20240630"))
