@@ -19,8 +19,8 @@ from benchmarks.peers import Amounts, peers
 from benchmarks.proof import proof
 from benchmarks.provenance import provenance
 from projections.engine import catch_up
-from store.garbage import collect_seldom
 from store.ledger import Ledger
+from store.processes import collect_seldom
 from store.settings import Settings
 
 OBJECTS = int(os.environ.get("BENCH_RECORDS", "10000"))

@@ -39,8 +39,8 @@ from projections.search.question import Search
 from sources.synchronisation.reading_beside import open_to_synchronise
 from sources.synchronisation.source_system import find_source
 from sources.synchronisation.synchronise import Options, synchronise
-from store.garbage import collect_seldom
 from store.ledger import Axis, Ledger
+from store.processes import collect_seldom
 from store.settings import Settings
 
 SIZES = [int(size) for size in os.environ.get("BENCH_MUSEUMS", "10000,100000,1000000").split(",")]

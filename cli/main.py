@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from store.garbage import collect_seldom
+from store.processes import collect_seldom
 
 
 def main() -> None:

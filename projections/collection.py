@@ -31,7 +31,7 @@ def collection(
 
     Reads the log, not projections, in constant memory: while a page is folded, the next one is read. Objects that did
     not exist then are left out; so are those tombstoned then, and digital media, unless included. Only with
-    ``to_follow`` do states know the event that made them, so that another may follow; it takes half as long again.
+    ``to_follow`` do states know the event that made them, so that another may follow.
     """
     pages = _pages(ledger, _Wanted(source, at, axis, include_media))
     for pids, versions, stored in read_ahead(pages):

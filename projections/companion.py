@@ -5,8 +5,6 @@ Nothing depends on that process: what it had no time for, or failed at, is left 
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +17,8 @@ from eventsourcing.persistence import PersistenceError
 
 from domain.errors import ProvenariumError
 from projections.following import PROJECTIONS, begun, follow
-from store.garbage import collect_seldom
 from store.ledger import Ledger
+from store.processes import start_helper
 from store.settings import Settings
 
 AFTER_SECONDS = 3.0
@@ -59,13 +57,8 @@ class _Companion:
         with self._turn, suppress(*_LEFT_TO_OTHERS):
             if self._is_over or not _are_current(self._ledger):
                 return
-            context = multiprocessing.get_context("spawn")
-            theirs, ours = context.Pipe(duplex=False)
             settings = replace(self._ledger.settings, key_passphrase=None)
-            process = context.Process(target=_run, args=(self._ledger.conninfo, settings, theirs), daemon=True)
-            process.start()
-            theirs.close()
-            self._running = process, ours
+            self._running = start_helper(_run, self._ledger.conninfo, settings, listens=True)
 
     def stop(self) -> None:
         """End the process after its present batch."""
@@ -89,8 +82,6 @@ class _Stopped(Exception):
 
 def _run(conninfo: str, settings: Settings, pipe: Connection) -> None:
     """Follow until the other end of the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; who started this one decides
-    collect_seldom()
 
     def tick(_done: int, _end: int) -> None:
         if pipe.poll():

@@ -35,7 +35,7 @@ class Objects(ObjectProjection):
 
     def flush(self, connection: Connection[Any]) -> None:
         rows = [self.packed(row) for gathering in self._objects.values() for row in gathering.rows()]
-        self.insert(connection, (row for row in rows if row[_VERSION] == 1))
+        self.insert(connection, [row for row in rows if row[_VERSION] == 1])
         known = [row for row in rows if row[_VERSION] > 1]
         if known:
             connection.execute(SQL["upsert_objects"], [list(column) for column in zip(*known, strict=True)])

@@ -102,7 +102,7 @@ class ObjectProjection(Projection):
         """A row as it is written, given one as :meth:`expected` gives it."""
         return row
 
-    def insert(self, connection: Connection[Any], rows: Iterable[Row]) -> None:
+    def insert(self, connection: Connection[Any], rows: Sequence[Row]) -> None:
         """Write rows that are not there yet, as :meth:`packed` gives them."""
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
         copy_in = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(self.table), columns)
@@ -113,8 +113,10 @@ class ObjectProjection(Projection):
         """The rows of these objects as they stand, ordered, by PID."""
 
 
-def copy_rows(connection: Connection[Any], copy_in: Query, types: Sequence[str], rows: Iterable[Row]) -> None:
+def copy_rows(connection: Connection[Any], copy_in: Query, types: Sequence[str], rows: Sequence[Row]) -> None:
     """Write rows by binary COPY, the fastest that there is; ``types`` are PostgreSQL's, of the columns."""
+    if not rows:
+        return
     with connection.cursor() as cursor, cursor.copy(copy_in) as copy:
         copy.set_types(types)
         for row in rows:

@@ -96,7 +96,7 @@ ALTER TABLE ledger_tiles ALTER COLUMN hashes SET STORAGE EXTERNAL
 SELECT
 
 -- name: index_memory
--- An index of words is built several times as fast as with the 64 MB that are usual.
+-- An index of words soon fills the 64 MB that are usual.
 SET LOCAL maintenance_work_mem = '256MB'
 
 -- name: create_projections

@@ -82,8 +82,7 @@ class Terms(ObjectProjection):
         ]
         if moved:
             connection.execute(SQL["move_terms"], [list(column) for column in zip(*moved, strict=True)])
-        if self._rows:
-            self.insert(connection, (_with_standing(row, standing.get(row[:3])) for row in self._rows))
+        self.insert(connection, [_with_standing(row, standing.get(row[:3])) for row in self._rows])
 
     def gathering(self) -> Gathering:
         return _Blame()

@@ -278,7 +278,7 @@ class Ledger(Application[str]):
     ) -> Iterator[DigitalObject]:
         """The same from what :meth:`LedgerRecorder.select_states` has brought.
 
-        What nothing is to follow from is given without the event that made it, which takes half the time.
+        What nothing is to follow from is given without the event that made it, of which less is read.
         """
         for pid in sorted(versions):
             state = project(None, self.mapper.to_fold(stored.get(pid, ()), to_follow=to_follow))

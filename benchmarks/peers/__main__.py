@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.peers import Amounts, peers
-from store.garbage import collect_seldom
+from store.processes import collect_seldom
 from store.settings import Settings
 
 

@@ -19,7 +19,7 @@ from psycopg import Connection
 
 from domain.errors import ProjectionFailed
 from domain.events import DigitalObjectEvent
-from domain.history import Step, steps
+from domain.history import steps
 from projections.failing import Place
 from projections.following import EVENT_PROJECTIONS, OBJECT_PROJECTIONS
 from projections.projection import EventProjection, ObjectProjection, Row, copy_rows
@@ -170,7 +170,9 @@ def _gather(beside: Ledger, projections: _Chosen, history: Iterable[RecordedEven
     with place.told():
         events = _with_pieces(place, projections.of_events, history, batch)
         gathered = [(projection, projection.gathering()) for projection in projections.of_objects]
-        for step in steps(events) if gathered else _nothing(events):
+        if not gathered:
+            deque(events, maxlen=0)  # for their pieces
+        for step in steps(events):
             for projection, gathering in gathered:
                 place.projection = projection.name
                 gathering.take(step)
@@ -179,12 +181,6 @@ def _gather(beside: Ledger, projections: _Chosen, history: Iterable[RecordedEven
             place.projection = projection.name
             found += map(projection.packed, gathering.rows())
     return place
-
-
-def _nothing(events: Iterable[DigitalObjectEvent]) -> Iterator[Step]:
-    """No steps, once the events have been gone through."""
-    deque(events, maxlen=0)
-    yield from ()
 
 
 def _with_pieces(
@@ -204,5 +200,4 @@ def _write(connection: Connection[Any], projections: _Chosen, batch: _Batch) -> 
         batch.place.projection = projection.name
         projection.insert(connection, found)
     batch.place.projection = None
-    if batch.pieces:
-        copy_rows(connection, SQL["copy_pieces"], ("text", "int8", "bytea"), batch.pieces)
+    copy_rows(connection, SQL["copy_pieces"], ("text", "int8", "bytea"), batch.pieces)

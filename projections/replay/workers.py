@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,8 +14,8 @@ from eventsourcing.persistence import PersistenceError
 
 from domain.errors import ProvenariumError, StoreUnavailable
 from projections.replay.filling import Superseded, Task, fill
-from store.garbage import collect_seldom
 from store.ledger import Ledger
+from store.processes import start_helper
 from store.settings import Settings
 
 DEATHS = 5
@@ -59,15 +57,11 @@ class _Crew:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._deaths = 0
-        self._context = multiprocessing.get_context("spawn")
         self.processes: dict[Connection, BaseProcess] = {}
 
     def hire(self) -> None:
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=work, args=(self._job, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        self.processes[ours] = process
+        process, pipe = start_helper(work, self._job)
+        self.processes[pipe] = process
 
     def listen(self) -> int:
         """The events that workers report; ends what has ended."""
@@ -106,8 +100,6 @@ class _Crew:
 
 def work(job: Job, pipe: Connection) -> None:
     """One worker: fills parts until there are none left, and reports events, or the error that stopped it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; who started this one decides
-    collect_seldom()
     parent = os.getppid()
 
     def tick(events: int) -> None:

@@ -6,18 +6,17 @@ the other process sends of a row is its place, id and digest, and its text, of w
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from domain.errors import InvalidArchive, ProvenariumError, StoreUnavailable
 from sources.records import Malformed
 from sources.synchronisation.candidates import SourceFile, Unread, open_source
-from store.garbage import collect_seldom
+from store.processes import start_helper
 
 LARGE_BYTES = 4 * 2**20
 """Starting a process takes a second; a file smaller than this, or a folder, is read sooner without one."""
@@ -48,11 +47,7 @@ class _Beside:
 
     def records(self, *, as_text: bool = True) -> Iterator[Unread | Malformed]:  # noqa: ARG002 - it always is
         """Everything in the file, in its order; raises what the other process could not go on for."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_run, args=(self._path, theirs), daemon=True)
-        process.start()
-        theirs.close()
+        process, ours = start_helper(_run, self._path)
         try:
             self._require_same(_received(ours, process))
             while rows := _received(ours, process):
@@ -68,7 +63,7 @@ class _Beside:
             raise InvalidArchive(f"{self._path}: was changed while it was read; give the same command again")
 
 
-def _received(pipe: Connection, process: Any) -> Any:
+def _received(pipe: Connection, process: BaseProcess) -> Any:
     try:
         message = pipe.recv()
     except (EOFError, OSError):  # it ended, perhaps in the middle of a message
@@ -84,8 +79,6 @@ def _received(pipe: Connection, process: Any) -> Any:
 
 def _run(path: Path, pipe: Connection) -> None:
     """Read the file and send it; ends early when nobody listens any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; who started this one decides
-    collect_seldom()
     with suppress(BrokenPipeError):
         try:
             file = open_source(path)
