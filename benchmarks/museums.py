@@ -31,8 +31,8 @@ from benchmarks.machine import machine
 from benchmarks.museum import GENERA, PLACES, write_archive
 from benchmarks.reading import percentiles
 from projections.collection import collection
-from projections.companion import followed_meanwhile
 from projections.engine import catch_up, rebuild
+from projections.following_beside import followed_meanwhile
 from projections.object_reading import current
 from projections.search.query import counts, page, total
 from projections.search.question import Search

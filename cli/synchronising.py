@@ -23,7 +23,7 @@ from cli.application import (
 from cli.output import Output, show_time
 from domain.merge import Prefer
 from domain.times import start_of, to_text
-from projections.companion import followed_meanwhile
+from projections.following_beside import followed_meanwhile
 from sources.mapping.mapping import organisation_iri
 from sources.synchronisation import runs
 from sources.synchronisation.reading_beside import open_to_synchronise

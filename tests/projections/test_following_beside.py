@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from projections.companion import followed_meanwhile
 from projections.engine import OBJECT_PROJECTIONS, PROJECTIONS, catch_up, lag
+from projections.following_beside import followed_meanwhile
 from projections.versions import Versions
 from store.ledger import Ledger
 from tests.projections.test_engine import expected, fill, stored
