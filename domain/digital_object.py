@@ -242,7 +242,7 @@ def project(
             raise IntegrityFailure(
                 f"{event.originator_id}: version {expected} is missing from the log (found {event.originator_version})"
             )
-        begins = event.document if state is None and isinstance(event, Created) else None
+        begins = event.document if state is None and isinstance(event, (Created, Change)) else None
         try:
             if begins is not None:
                 document = begins
@@ -264,7 +264,8 @@ def project(
                 recorded=event.recorded,
                 occurred=event.occurred,
                 head=_head(event),
-                borrowed=begins is not None,
+                # A Change is made to be folded; nobody else has its values.
+                borrowed=begins is not None and isinstance(event, Created),
             )
             continue
         state.version = event.originator_version

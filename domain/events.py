@@ -138,6 +138,16 @@ class Change(NamedTuple):
     occurred: datetime
     recorded: datetime | None
 
+    @property
+    def document(self) -> Json:
+        """What an object begins with that begins with this, not copied; None when it does anything else."""
+        return _added_at_root(self.patch)
+
+
+def _added_at_root(patch: list[Operation]) -> Json:
+    first = patch[0] if len(patch) == 1 else {}
+    return first.get("value") if (first.get("op"), first.get("path")) == ("add", "") else None
+
 
 class Created(DigitalObjectEvent):
     """The object begins: its patch is one ``add`` at the root."""
@@ -147,8 +157,7 @@ class Created(DigitalObjectEvent):
     @property
     def document(self) -> Json:
         """What the object begins with, not copied; None when the patch does anything else."""
-        first = self.patch[0] if len(self.patch) == 1 else {}
-        return first.get("value") if (first.get("op"), first.get("path")) == ("add", "") else None
+        return _added_at_root(self.patch)
 
     @cached_property
     def canonical(self) -> bytes:
