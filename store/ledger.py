@@ -211,9 +211,14 @@ class Ledger(Application[str]):
         found: dict[str, None] = {}
         while len(found) < amount:
             fresh = [pids.mint(self.settings.prefix) for _ in range(amount - len(found))]
-            taken = {row[0] for row in self.recorder.fetch("taken_pids", (fresh, fresh))}
+            taken = self.taken_pids(fresh)
             found.update((pid, None) for pid in fresh if pid not in taken)
         return list(found)
+
+    def taken_pids(self, wanted: Sequence[str]) -> set[str]:
+        """Those of these PIDs that an object has."""
+        parameters = (list(wanted), list(wanted))
+        return {row[0] for row in self.recorder.fetch("taken_pids", parameters)} if wanted else set()
 
     def register_agent(self, agent: Agent, name: str | None, email: str | None = None) -> None:
         """Keep or forget (None) the name and address of an agent, outside the hashed events."""

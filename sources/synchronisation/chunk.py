@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -164,6 +164,21 @@ class Chunk:
         kept = {id(unread) for key, unread in in_order if first(key, unread)}
         self.unchanged = [pair for pair in self.unchanged if id(pair[0]) in kept]
         self.candidates = [candidate for candidate in self.candidates if id(candidate.unread) in kept]
+
+
+def in_chunks(items: Iterable[Unread | Malformed], weight: int) -> Iterator[list[Unread | Malformed]]:
+    """Lists of at most ``weight`` records of usual size, or of one that is larger alone."""
+    chunk: list[Unread | Malformed] = []
+    total = 0
+    for item in items:
+        adding = item.weight if isinstance(item, Unread) else 1
+        if chunk and total + adding > weight:
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(item)
+        total += adding
+    if chunk:
+        yield chunk
 
 
 def _kept(key: str, document: dict[str, Any]) -> Content:

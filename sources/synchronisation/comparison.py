@@ -14,6 +14,7 @@ from domain.events import DigitalObjectEvent
 from domain.identity import with_sets_in_order
 from domain.merge import MergeConflict, Prefer, merge
 from domain.opends import object_iri
+from domain.pid import mint
 from domain.pid import parse as parse_pid
 from sources.synchronisation import source_records
 from sources.synchronisation.candidates import MEDIA, SPECIMEN, Candidate
@@ -116,7 +117,7 @@ class _Comparison:
             for candidate in self._candidates
             if (candidate.type, candidate.key) not in self._pids and (own := _own_pid(candidate)) is not None
         }
-        taken = {row[0] for row in self._ledger.recorder.fetch("taken_pids", (list(brought.values()),) * 2)}
+        taken = self._ledger.taken_pids(list(brought.values()))
         kept = []
         for candidate in self._candidates:
             key = (candidate.type, candidate.key)
@@ -133,7 +134,8 @@ class _Comparison:
         wanted = [(candidate.type, candidate.key) for candidate in self._candidates]
         wanted.extend((MEDIA, key) for key in media)
         new = [key for key in dict.fromkeys(wanted) if key not in self._pids]
-        self._pids.update(zip(new, self._ledger.mint_pids(len(new)), strict=True))
+        # Whether another object has one of these is seen when they are appended; then all is decided afresh.
+        self._pids.update((key, mint(self._ledger.settings.prefix)) for key in new)
 
     def _specimen(self, candidate: Candidate) -> _Statement:
         document = candidate.document

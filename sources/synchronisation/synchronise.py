@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -24,14 +24,15 @@ from sources.mapping.fields import Notice
 from sources.mapping.mapping import SourceSettings
 from sources.records import Malformed
 from sources.synchronisation import runs, source_records
-from sources.synchronisation.candidates import MEDIA, Candidate, SourceFile, Unread
-from sources.synchronisation.chunk import EXTENSION_ROW, Chunk
+from sources.synchronisation.candidates import MEDIA, Candidate, SourceFile
+from sources.synchronisation.chunk import EXTENSION_ROW, Chunk, in_chunks
 from sources.synchronisation.comparison import decide
 from sources.synchronisation.contention import held, settle
 from sources.synchronisation.decisions import Decision, Decisions, activity_id, asserted
 from sources.synchronisation.runs import RunItem
 from sources.synchronisation.source_records import Key, SourceRecord
 from sources.synchronisation.source_system import SOFTWARE, SourceSystem, check_name, ensure_source, find_source
+from store.behind import Behind
 from store.ledger import Ledger, due_snapshots
 
 CHUNK = 1000
@@ -139,10 +140,13 @@ class _Synchronisation:
         warnings = list(self._doubts_about_time())
         read = 0
         try:
-            for found in in_chunks(self._file.records(), CHUNK):
-                read += sum(not isinstance(item, Malformed) or item.of_record for item in found)
-                self._synchronise_chunk(connection, found)
-                self._progress(read, self._file.count)
+            with Behind() as behind:
+                for found in in_chunks(self._file.records(), CHUNK):
+                    behind.do(partial(self._settle, self._prepared(connection, found)))
+                    if read:
+                        self._progress(read, self._file.count)
+                    read += sum(not isinstance(item, Malformed) or item.of_record for item in found)
+            self._progress(read, self._file.count)
         except InvalidArchive as error:  # no further try with this file can go on
             if not self._options.dry_run:
                 text = orjson.dumps({"failed": str(error)}).decode()
@@ -211,7 +215,8 @@ class _Synchronisation:
         requestor = self._options.requestor or Agent(self._source.iri, AgentKind.SOFTWARE, Role.REQUESTOR)
         return (requestor, Agent(SOFTWARE, AgentKind.SOFTWARE, Role.GENERATOR, on_behalf_of=requestor.id))
 
-    def _synchronise_chunk(self, connection: Connection[Any], found: list[Any]) -> None:
+    def _prepared(self, connection: Connection[Any], found: list[Any]) -> Chunk:
+        """Read and mapped; a record of the chunk before, which may not be stored yet, is a duplicate if it is here."""
         thorough = self._options.thorough
         chunk = Chunk.read(self._ledger, self._file, self._source, self._settings(), found, self._run_id, thorough)
         chunk.park_duplicates(self._newly_seen(connection, chunk))
@@ -220,6 +225,9 @@ class _Synchronisation:
             self._examples.setdefault(notice.kind, notice)
         self._unidentified.update(chunk.unidentified)
         self._parked_known.extend(chunk.parked_known)
+        return chunk
+
+    def _settle(self, chunk: Chunk) -> None:
         self._store(Decisions(others=chunk.parked))
         settle(chunk.candidates, lambda candidates: self._store(self._decide(candidates)))
 
@@ -350,21 +358,6 @@ class _Synchronisation:
                 changed.add((item.type, item.key))
             tallies[item.type]["conflicts"] += len((item.details or {}).get("conflicts", ()))
         return tallies
-
-
-def in_chunks(items: Iterable[Unread | Malformed], weight: int) -> Iterator[list[Unread | Malformed]]:
-    """Lists of at most ``weight`` records of usual size, or of one that is larger alone."""
-    chunk: list[Unread | Malformed] = []
-    total = 0
-    for item in items:
-        adding = item.weight if isinstance(item, Unread) else 1
-        if chunk and total + adding > weight:
-            yield chunk
-            chunk, total = [], 0
-        chunk.append(item)
-        total += adding
-    if chunk:
-        yield chunk
 
 
 def find(ledger: Ledger, source: str, record: str) -> str:

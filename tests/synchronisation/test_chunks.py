@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sources.records import Malformed
 from sources.synchronisation.candidates import USUAL_ROWS, Unread, open_source
-from sources.synchronisation.synchronise import in_chunks
+from sources.synchronisation.chunk import in_chunks
 from tests.synchronisation.sync_support import SPECIMEN, Specimen, picture, write_archive
 
 _items = st.lists(

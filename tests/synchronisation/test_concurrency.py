@@ -11,9 +11,10 @@ import pytest
 
 from audit.verify import verify
 from domain.errors import ProvenariumError, SourceBusy, VersionConflict
+from domain.pid import mint
 from domain.terms import ABSENT
 from projections.engine import catch_up
-from sources.synchronisation import contention
+from sources.synchronisation import comparison, contention
 from sources.synchronisation import revert as reverting
 from sources.synchronisation.candidates import ArchiveSource
 from sources.synchronisation.revert import revert
@@ -237,3 +238,18 @@ def test_the_retries_are_bounded() -> None:
     assert calls[:4] == [8, 4, 2, 1]
     assert len(calls) < 20
     contention.settle([], never)
+
+
+def test_a_pid_drawn_twice_is_drawn_anew(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync(ledger, write_archive(tmp_path / "1", [Specimen("a", media=(picture("a"),))]))
+    before = contents(ledger)
+    drawn = iter([state.id for state in states(ledger)])
+    monkeypatch.setattr(comparison, "mint", lambda prefix: next(drawn, None) or mint(prefix))
+    specimens = [Specimen(name, media=(picture(name),)) for name in "abcde"]
+    assert counts(sync(ledger, write_archive(tmp_path / "2", specimens))) == {"read": 5, "created": 4, "unchanged": 1}
+    assert next(drawn, None) is None
+    after = contents(ledger)
+    assert len(after) == 10
+    assert {key: after[key] for key in before} == before
+    catch_up(ledger)
+    assert verify(ledger).ok
