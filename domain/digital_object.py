@@ -187,15 +187,17 @@ class DigitalObject:
         return _event(self.id, self.version + 1, content, patch, provenance, self.event_hash)
 
 
-def content_of(document: Any) -> Content:
+def content_of(document: Any, *, given_away: bool = False) -> Content:
     """The asserted part of an openDS document: normal form, sets in order, computed terms left out.
+
+    A document that is ``given_away`` has no tuples, and is not used again: it need not be copied.
 
     Raises :class:`InvalidDocument` when it is no object of a known ``@type``, and
     :class:`UnrepresentableJson` when something in it cannot be kept exactly.
     """
     if isinstance(document, Content):
         return document
-    content = normal_form(document)
+    content = normal_form(document, given_away=given_away)
     if not isinstance(content, dict):
         raise InvalidDocument("a document is a JSON object")
     kind = OBJECT_TYPES.get(content.get("@type", "")) if isinstance(content.get("@type", ""), str) else None

@@ -16,6 +16,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=1024)  # the events of a run have their times in common
 def to_text(moment: datetime) -> str:
     """RFC 3339 in UTC with six decimals, so that text order is time order."""
     if moment.tzinfo is not UTC:

@@ -21,8 +21,8 @@ from store.ledger import Ledger
 from store.processes import start_helper
 from store.settings import Settings
 
-AFTER_SECONDS = 3.0
-"""Starting a process takes a second; what is done sooner does not need it."""
+AFTER_SECONDS = 1.0
+"""Starting a process takes up to a second of a processor; what is done sooner does not need it."""
 POLL_SECONDS = 0.2
 
 _LEFT_TO_OTHERS = (ProvenariumError, PersistenceError, psycopg.Error, OSError)

@@ -39,7 +39,7 @@ def read_number(text: str, limits: Limits) -> tuple[int | float | None, str | No
         text = measured[1]
     try:
         number = float(text)
-        exact: float | Decimal = number if repr(number) == text else Decimal(text)
+        exact: float | Decimal = number if repr(number) in (text, text + ".0") else Decimal(text)
     except (ValueError, InvalidOperation):
         return None, "is not a number"
     if isinf(number):

@@ -100,8 +100,8 @@ class Chunk:
         try:
             _must_fit(unread.record_id)
             candidate = file.read(unread, settings)
-            document = candidate.document
-            candidate = replace(candidate, document=_kept(candidate.key, document), iri=document.get("@id"))
+            iri = candidate.document.get("@id")
+            candidate = replace(candidate, document=_kept(candidate.key, candidate.document), iri=iri)
         except RefusedInput as error:
             item = RunItem(SPECIMEN, "parked", unread.record_id[:SHOWN], unread.place, reason=str(error))
             self._park(item, known)
@@ -116,6 +116,8 @@ class Chunk:
 
     def _with_sound_media(self, candidate: Candidate) -> Candidate:
         """The candidate without media that cannot be kept; parks those."""
+        if not (candidate.media or candidate.parked_media):
+            return candidate
         media: list[tuple[str, dict[str, Any]]] = []
         parked = list(candidate.parked_media)
         for key, document in candidate.media:
@@ -184,7 +186,7 @@ def in_chunks(items: Iterable[Unread | Malformed], weight: int) -> Iterator[list
 def _kept(key: str, document: dict[str, Any]) -> Content:
     """The content of a record as it will be kept; raises a :class:`RefusedInput` when it cannot be."""
     _must_fit(key)
-    return content_of(document)
+    return content_of(document, given_away=True)
 
 
 def _must_fit(key: str) -> None:

@@ -48,7 +48,24 @@ def map_record(
     settings: SourceSettings = SETTINGS,
 ) -> Mapped:
     record = ArchiveRecord(core_id, "occurrence.txt:2", ID | (core or {}), extensions or {})
-    return MAPPING.map(record, metadata, settings)
+    mapped = MAPPING.map(record, metadata, settings)
+    assert is_given_away(mapped)
+    return mapped
+
+
+def is_given_away(mapped: Mapped) -> bool:
+    """Whether the documents are of plain JSON types and share nothing, so that they need no copy."""
+    seen: set[int] = set()
+
+    def is_plain(value: Any) -> bool:
+        if type(value) is not dict and type(value) is not list:
+            return type(value) in (str, int, float, bool)
+        if id(value) in seen:
+            return False
+        seen.add(id(value))
+        return all(map(is_plain, value.values() if type(value) is dict else value))
+
+    return all(map(is_plain, (mapped.document, *(medium.document for medium in mapped.media))))
 
 
 def mapped_with(**terms: str) -> Mapped:
@@ -981,6 +998,7 @@ def test_real_archives_are_mapped_completely(name: str, records: int, media: int
     found = (len(mapped), sum(len(one.media) for one in mapped), sum(len(one.parked_media) for one in mapped))
     assert found == (records, media, parked)
     assert len({one.key for one in mapped}) == len(mapped)
+    assert all(map(is_given_away, mapped))
     if SCHEMAS.exists():
         for one in mapped[:200]:
             assert_valid(one.document)
