@@ -64,7 +64,10 @@ class Content(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The folded state of one object at one version, so that reading need not start at version 1."""
+    """The folded state of one object at one version, so that reading need not start at version 1.
+
+    ``shared``: whether somebody else has the document, too, so that it is copied before anything follows.
+    """
 
     originator_id: str
     originator_version: int
@@ -75,6 +78,7 @@ class Snapshot:
     recorded: datetime | None
     occurred: datetime
     event_hash: str
+    shared: bool = field(default=True, compare=False, repr=False)
 
 
 @dataclass
@@ -236,7 +240,7 @@ def project(
                 event.recorded,
                 event.occurred,
                 event.event_hash,
-                borrowed=True,
+                borrowed=event.shared,
             )
             continue
         expected = 1 if state is None else state.version + 1

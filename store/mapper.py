@@ -29,11 +29,8 @@ UPCASTERS: dict[int, Upcaster] = {}
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RefusedInput)
 _DIGEST = re.compile("[0-9a-f]{64}")
-_MEMBERS = {
-    **dict.fromkeys(("test", "add", "replace", "remove"), ("path",)),
-    **dict.fromkeys(("move", "copy"), ("from", "path")),
-}
-"""By operation of a patch, the members that hold a JSON Pointer."""
+_NEEDS = {"test": "value", "add": "value", "replace": "value", "remove": "path", "move": "from", "copy": "from"}
+"""By operation of a patch, the member that it needs beside its path."""
 
 
 @dataclass(frozen=True)
@@ -202,9 +199,11 @@ def _check(value: dict[str, Any]) -> None:
     if type(undoes) is not int or not 1 <= undoes < max(value["version"], 2):
         raise ValueError("it undoes no version before it")
     for operation in value["patch"]:
-        members = _MEMBERS[operation["op"]]
-        if not all(isinstance(operation[name], str) for name in members) or not (
-            "from" in members or operation["op"] == "remove" or "value" in operation
+        needed = _NEEDS[operation["op"]]
+        if (
+            type(operation["path"]) is not str
+            or needed not in operation
+            or (needed == "from" and type(operation["from"]) is not str)
         ):
             raise ValueError("an operation of its patch is malformed")
 
@@ -234,4 +233,5 @@ def _snapshot_from_json(value: dict[str, Any], stored: StoredEvent) -> Snapshot:
         from_text(value["recorded"]) if value["recorded"] else None,
         from_text(value["occurred"]),
         value["eventHash"],
+        shared=False,
     )
