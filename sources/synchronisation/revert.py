@@ -10,6 +10,7 @@ from uuid import UUID, uuid4, uuid5
 
 import orjson
 from psycopg import Connection
+from psycopg.rows import tuple_row
 
 from domain.agents import Agent, AgentKind, Role
 from domain.canonical import same
@@ -45,10 +46,10 @@ def revert(
     another run is at the source.
     """
     source = runs.get(ledger, run_id).source
-    with held(ledger, source, source_names(ledger).get(source, source)):
+    with held(ledger, source, source_names(ledger).get(source, source)) as connection:
         target = runs.get(ledger, run_id)
         _check(ledger, target)
-        return _Reversal(ledger, target, requestor, progress).run()
+        return _Reversal(ledger, target, requestor, progress).run(connection)
 
 
 def _check(ledger: Ledger, target: Run) -> None:
@@ -76,16 +77,17 @@ class _Reversal:
         agent = requestor or Agent(SOFTWARE, AgentKind.SOFTWARE, Role.REQUESTOR)
         self._agents = (agent, Agent(SOFTWARE, AgentKind.SOFTWARE, Role.GENERATOR, on_behalf_of=agent.id))
 
-    def run(self) -> dict[str, Any]:
+    def run(self, connection: Connection[Any]) -> dict[str, Any]:
         target = self._target
         self._run_id = self._begin()
-        after = ""
         done = 0
-        while rows := source_records.fetch(self._ledger, "items_to_revert", (target.id, after, self._run_id, CHUNK)):
-            after = rows[-1][0]
-            settle(rows, self._revert_chunk)
-            done += len(rows)
-            self._progress(done, None)
+        # What is to be reverted is gathered once, and kept by the server while others are transactions of their own.
+        with connection.cursor("to_revert", row_factory=tuple_row, withhold=True) as cursor:
+            cursor.execute(source_records.SQL["items_to_revert"], (target.id, self._run_id), binary=True)
+            while rows := cursor.fetchmany(CHUNK):
+                settle(rows, self._revert_chunk)
+                done += len(rows)
+                self._progress(done, None)
         self._restore_silent_records()
         tally = runs.tallies(self._ledger, self._run_id)
         result: dict[str, Any] = {

@@ -85,11 +85,10 @@ SELECT type, outcome, count(*) FILTER (WHERE NOT again), sum(coalesce(jsonb_arra
 SELECT pid, type, key, min(version_before), max(version_after), bool_or(version_before IS NULL),
        (array_agg(previous ORDER BY ordinal))[1]
   FROM run_items
- WHERE run = %b AND pid IS NOT NULL AND version_after IS NOT NULL AND pid > %b
+ WHERE run = %b AND pid IS NOT NULL AND version_after IS NOT NULL
    AND NOT EXISTS (SELECT FROM run_items AS done WHERE done.run = %b AND done.pid = run_items.pid)
  GROUP BY pid, type, key
  ORDER BY pid
- LIMIT %b
 
 -- name: records_to_revert
 SELECT previous
