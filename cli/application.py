@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -108,8 +109,19 @@ AgentOption = Annotated[
 PidArgument = Annotated[str, typer.Argument(metavar="PID", help="TEST/ABC-DEF-GHJ, or its DOI or Handle URL.")]
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"provenarium {metadata.version('provenarium')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root(as_json: JsonOption = False) -> None:
+def root(
+    as_json: JsonOption = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the program's version.")
+    ] = False,
+) -> None:
     """Options before the command."""
     _json_before_command.set(as_json)
 

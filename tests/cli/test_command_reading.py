@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -191,6 +192,11 @@ def test_bad_usage_ends_with_2_and_says_what_is_wrong(command: Command, pid: str
 
 def test_without_arguments_the_help_is_shown(command: Command) -> None:
     assert command("prov", status=2).out.split()[:3] == ["Usage:", "provenarium", "prov"]
+
+
+def test_it_says_its_version(command: Command) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert command("--version").out == f"provenarium {project['version']}\n"
 
 
 def test_help_is_no_error(command: Command) -> None:
