@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.museum import write_archive
@@ -42,6 +43,7 @@ def _edits(state: DigitalObject, versions: int) -> list[DigitalObjectEvent]:
     events: list[DigitalObjectEvent] = []
     for number in range(1, versions):
         document = {**state.document, "dwc:preparations": f"in a drawer, moved {number} times"}
-        events.append(state.update(document, Provenance((_CURATOR,))))
+        moment = datetime(2020 + number, 1, 1, tzinfo=UTC)  # the archive is of 2020
+        events.append(state.update(document, Provenance((_CURATOR,), occurred=moment)))
         state = state.then(events[-1])
     return events

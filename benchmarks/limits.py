@@ -197,11 +197,16 @@ def _reads(ledger: Ledger, pids: list[str]) -> Iterator[tuple[str, tuple[float, 
     now = partial(current, ledger)
     yield "the current version of 10", percentiles(now, pids, READS), limit, 1.5
     yield f"the current version of {LONG}", percentiles(now, longs, READS), limit, 1.5
-    yield "the current version of 10, from the log alone", percentiles(ledger.get, pids, READS), limit, 1.5
-    yield f"version 60 of {LONG}", percentiles(lambda pid: ledger.get(pid, 60), longs, READS), limit, 2
+    yield (
+        "the current version of 10, from the log alone",
+        percentiles(partial(ledger.get, to_follow=False), pids, READS),
+        limit,
+        1.5,
+    )
+    yield f"version 60 of {LONG}", percentiles(lambda pid: ledger.get(pid, 60, to_follow=False), longs, READS), limit, 2
     yield (
         "of 10, as recorded at a time",
-        percentiles(lambda pid: ledger.get_at(pid, moment, Axis.RECORDED), pids, READS),
+        percentiles(lambda pid: ledger.get_at(pid, moment, Axis.RECORDED, to_follow=False), pids, READS),
         limit,
         2,
     )

@@ -126,8 +126,8 @@ def _single(ledger: Ledger, source: str, note: Callable[[str, float, str], None]
     moment = datetime.now(UTC)
     reads: dict[str, Callable[[str], object]] = {
         "the current version": partial(current, ledger),
-        "version 1": lambda pid: ledger.get(pid, 1),
-        "as recorded at a time": lambda pid: ledger.get_at(pid, moment, Axis.RECORDED),
+        "version 1": lambda pid: ledger.get(pid, 1, to_follow=False),
+        "as recorded at a time": lambda pid: ledger.get_at(pid, moment, Axis.RECORDED, to_follow=False),
     }
     for what, read in reads.items():
         note(f"read {what}, p50", percentiles(read, pids, READS)[0], "µs")

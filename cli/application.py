@@ -30,6 +30,8 @@ from store.settings import Settings
 
 DONE, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, library.OperationalError, library.InterfaceError)
+
 
 _ORDER = (
     *("sync", "runs", "revert", "find", "search"),
@@ -71,7 +73,8 @@ class Commands(TyperGroup):
             complain(str(error), type(error).__name__, as_json=as_json)
         except (psycopg.Error, library.PersistenceError) as error:
             line = (str(error).strip().splitlines() or ["no reason given"])[0]
-            complain(f"the database refused or failed: {line}", "StoreUnavailable", as_json=as_json)
+            again = "; give the command again when the database is there" if isinstance(error, _LOST) else ""
+            complain(f"the database refused or failed: {line}{again}", "StoreUnavailable", as_json=as_json)
         except KeyboardInterrupt as error:
             told = str(error) or "interrupted; the same command goes on from here"
             complain(told, "Interrupted", as_json=as_json)

@@ -36,9 +36,9 @@ def get(
     when = moment(at, end_of, "--at")
     with opened() as ledger:
         if when is not None:
-            state = ledger.get_at(name, when, axis)
+            state = ledger.get_at(name, when, axis, to_follow=False)
         else:
-            state = current(ledger, name) if version is None else ledger.get(name, version)
+            state = current(ledger, name) if version is None else ledger.get(name, version, to_follow=False)
     output(as_json).value(represent(state))
 
 

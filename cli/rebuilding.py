@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -32,15 +34,23 @@ def rebuild(
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say what the last rebuild is at.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Drop what an interrupted rebuild has made.")] = False,
-    switch_back: Annotated[bool, typer.Option("--switch-back", help="Return to the former tables.")] = False,
+    switch_back: Annotated[
+        bool, typer.Option("--switch-back", help="Return to the former tables: those of the last rebuild, or these.")
+    ] = False,
     drop_former: Annotated[bool, typer.Option("--drop-former", help="Drop the former tables for good.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Replay the log into new tables beside the live ones, compare, and switch; nobody has to wait."""
     out = output(as_json)
-    instead = {_status: status, _cancel: cancel, _switch_back: switch_back, _drop_former: drop_former}
+    back = partial(_switch_back, names=projection)
+    instead: dict[Callable[[Ledger, Output], None], bool] = {
+        _status: status,
+        _cancel: cancel,
+        back: switch_back,
+        _drop_former: drop_former,
+    }
     chosen = [act for act, wanted in instead.items() if wanted]
-    if len(chosen) > 1 or (chosen and projection):
+    if len(chosen) > 1 or (chosen and chosen != [back] and projection):
         raise typer.BadParameter("stands alone", param_hint="--status, --cancel, --switch-back or --drop-former")
     with opened() as ledger:
         if chosen:
@@ -83,16 +93,20 @@ def _status(ledger: Ledger, out: Output) -> None:
     found = rebuilds.newest(ledger)
     if found is None:
         raise NotFound("nothing was rebuilt yet in this ledger")
+    is_worked_on = rebuilds.is_worked_on(ledger)
     if out.as_json:
-        out.value(found.to_json())
+        out.value({**found.to_json(), "workedOn": is_worked_on})
         return
     names = ", ".join(sorted(found.projections))
     out.say(f"{names}: {found.state}, {found.events} of {found.total} events, {found.rate:,.0f} events/s")
     out.say(f"  began {show_time(found.started)}, last heard of {show_time(found.updated)}")
-    if found.remaining is not None and found.state != "failed":
-        out.say(f"  {found.remaining:,.0f} s remain at this rate")
     if found.failure is not None:
-        out.say("  stopped before position {position} ({pid}/{version}): {cause}".format(**found.failure))
+        where = "before position {position} ({pid}/{version})" if "position" in found.failure else ""
+        out.say(f"  stopped {where}".rstrip().format(**found.failure) + f": {found.failure['cause']}")
+    elif found.finished is None and not is_worked_on:
+        out.say("  interrupted: nobody works on it; 'provenarium rebuild' with the same projections goes on")
+    elif found.remaining is not None and found.finished is None:
+        out.say(f"  {found.remaining:,.0f} s of taking in events remain at this rate; then indexes, and a comparison")
 
 
 def _cancel(ledger: Ledger, out: Output) -> None:
@@ -103,13 +117,13 @@ def _cancel(ledger: Ledger, out: Output) -> None:
         out.say("dropped the new tables; the live ones are as they were" if cancelled else "no rebuild is unfinished")
 
 
-def _switch_back(ledger: Ledger, out: Output) -> None:
+def _switch_back(ledger: Ledger, out: Output, *, names: list[str] | None) -> None:
     with replay.only_one(ledger):
-        names = put_back(ledger, lambda: out.note("readers of the live tables are waited for"))
+        names = put_back(ledger, lambda: out.note("readers of the live tables are waited for"), names)
     if out.as_json:
         out.value({"projections": names})
     else:
-        out.say(f"{', '.join(names)}: the former tables are the live ones again, and up to date")
+        out.say(f"{', '.join(names)}: the former tables are the live ones again, and have caught up with the log")
 
 
 def _drop_former(ledger: Ledger, out: Output) -> None:

@@ -12,8 +12,9 @@ import typer
 
 from cli.application import JsonOption, app, caught_up, moment, opened, output
 from cli.output import Output
-from domain.errors import RefusedInput
+from domain.errors import InvalidIdentifier, RefusedInput
 from domain.opends import OBJECT_TYPES
+from domain.pid import parse as parse_pid
 from domain.times import end_of
 from projections.search import query
 from projections.search.question import TERMS, Hit, Search
@@ -54,10 +55,14 @@ def search(
         raise typer.BadParameter("must be one of " + ", ".join(OBJECT_TYPES), param_hint="--type")
     if at is not None and position is not None:
         raise typer.BadParameter("give a time or a position, not both", param_hint="--position")
+    if after is not None:
+        after = _pid(after)
     out = output(as_json)
     when = moment(at, end_of, "--at")
     with opened() as ledger, _index(ledger, out, in_opensearch) as index:
         then = query.position_at(ledger, when) if when is not None else position
+        if position is not None and position > (end := index.reached()):
+            raise typer.BadParameter(f"the log ends at position {end}", param_hint="--position")
         try:
             wanted = Search(text, _filters(filters or []), object_type, tombstoned, then)
             found = index.page(wanted, limit, after)
@@ -118,6 +123,13 @@ def _index(ledger: Ledger, out: Output, in_opensearch: bool) -> Iterator[_Index]
             partial(elsewhere.counts, client, indices.alias),
             indices.reached,
         )
+
+
+def _pid(text: str) -> str:
+    try:
+        return parse_pid(text)[0]
+    except InvalidIdentifier as error:
+        raise typer.BadParameter(str(error), param_hint="--after") from None
 
 
 def _filters(texts: list[str]) -> dict[str, list[str]]:

@@ -42,7 +42,7 @@ def catch_up(
             )
     outdated = [name for name in chosen if name not in there or there[name][0] != PROJECTIONS[name].version]
     if outdated:
-        rebuild(ledger, outdated, progress)
+        rebuild(ledger, outdated, progress, instead=True)
     return follow(ledger, chosen, progress=progress)
 
 

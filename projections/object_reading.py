@@ -55,7 +55,7 @@ def current(ledger: Ledger, pid: str) -> DigitalObject:
     with ledger.connection() as connection, connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         row = cursor.execute(SQL["current_object"], (pid, pid), prepare=True).fetchone()
     if row is None:
-        return ledger.get(pid)
+        return ledger.get(pid, to_follow=False)
     kind, version, tombstoned, document, created, recorded, occurred = row
     content = ledger.mapper.unpack(document)
     return DigitalObject(pid, version, kind, content, tombstoned, created, recorded, occurred, head=None)
@@ -71,7 +71,7 @@ def difference(ledger: Ledger, pid: str, before: int, after: int) -> tuple[list[
 
     The versions may be in either order. Raises :class:`NotFound`.
     """
-    old, new = ledger.get(pid, before).document, ledger.get(pid, after).document
+    old, new = (ledger.get(pid, version, to_follow=False).document for version in (before, after))
     patch = diff(old, new)
     return list(changes(old, patch).terms), patch
 

@@ -235,28 +235,32 @@ class Ledger(Application[str]):
 
     # -- reading ----------------------------------------------------------------------------------
 
-    def get(self, pid: str, version: int | None = None) -> DigitalObject:
+    def get(self, pid: str, version: int | None = None, *, to_follow: bool = True) -> DigitalObject:
         """The object at a version (from 1; default the last).
 
+        What nothing is ``to_follow`` from is given without the event that made it, and sooner.
         Raises :class:`NotFound` when there is no such object or version.
         """
         if version is not None and version < 1:
             raise NotFound(f"{pid} has no version {version}; versions start at 1")
-        found = project(None, self.mapper.to_fold(self.recorder.select_state(pid, version)))
+        found = project(None, self.mapper.to_fold(self.recorder.select_state(pid, version), to_follow=to_follow))
         if found is None:
             raise NotFound(f"there is no object {pid} in this ledger")
         if version is not None and found.version != version:
             raise NotFound(f"{pid} has no version {version}; its last is {found.version}")
         return found
 
-    def get_at(self, pid: str, moment: datetime, axis: Axis = Axis.RECORDED) -> DigitalObject:
+    def get_at(
+        self, pid: str, moment: datetime, axis: Axis = Axis.RECORDED, *, to_follow: bool = True
+    ) -> DigitalObject:
         """The object as it was at a moment.
 
         On the recorded axis: the last version the store had by then. On the occurred axis: of the
         versions that had occurred by then and were not undone later, the one that occurred last.
         Raises :class:`NotFound` when there was none.
         """
-        found = project(None, self.mapper.to_fold(self.recorder.select_state_at(pid, moment, axis.value)))
+        stored = self.recorder.select_state_at(pid, moment, axis.value)
+        found = project(None, self.mapper.to_fold(stored, to_follow=to_follow))
         if found is None:
             times = [event.recorded if axis is Axis.RECORDED else event.occurred for event in self.history(pid)]
             began = min(time for time in times if time is not None)

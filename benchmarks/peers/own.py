@@ -54,13 +54,13 @@ class Provenarium(FollowedStore):
         self._ledger.append([_creation(pid, document) for pid, document in documents.items()])
 
     def current(self, pid: str) -> Document:
-        return self._ledger.get(pid).document
+        return self._ledger.get(pid, to_follow=False).document
 
     def version(self, pid: str, number: int) -> Document:
-        return self._ledger.get(pid, number).document
+        return self._ledger.get(pid, number, to_follow=False).document
 
     def as_of(self, pid: str, moment: datetime) -> Document:
-        return self._ledger.get_at(pid, moment, Axis.RECORDED).document
+        return self._ledger.get_at(pid, moment, Axis.RECORDED, to_follow=False).document
 
     def recorded(self, pid: str, number: int) -> datetime:
         moment = self._ledger.get(pid, number).recorded

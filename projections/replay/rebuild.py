@@ -38,20 +38,24 @@ def rebuild(
     *,
     workers: int | None = None,
     anew: bool = False,
+    instead: bool = False,
     accept_differences: bool = False,
     waiting: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Make the tables of projections (default all) anew from the log, and put them in the place of the live ones.
 
     The live tables are read and follow the log as ever until the new ones, caught up, take their place. A rebuild of
-    the same projections that was interrupted, in whatever way, goes on where it stopped, unless ``anew``. Tables of a
+    the same projections that was interrupted, in whatever way, goes on where it stopped, unless ``anew``; one of other
+    projections is only dropped with ``anew`` or ``instead``. Tables of a
     projection whose version has not changed must have the same rows as the live ones, unless ``accept_differences``.
     ``workers`` are the processes that fill (default: as many as the machine has processors). ``progress`` is told
     (events done, events in all); ``waiting`` that readers of the live tables are waited for.
 
-    Returns ``projections``, ``events``, ``seconds`` and ``rate`` (events a second). Raises :class:`NotFound` for a
-    name that is no projection, :class:`Conflict` when another process is rebuilding, :class:`ProjectionFailed` for an
-    event that cannot be taken in, :class:`IntegrityFailure` when new tables differ; the live ones then stay.
+    Returns ``projections``, the ``position`` up to which their tables are, the ``events`` that were taken in now,
+    ``seconds`` and ``rate`` (events a second). Raises :class:`NotFound` for a name that is no projection,
+    :class:`Conflict` when another process is rebuilding, or another rebuild is unfinished, :class:`ProjectionFailed`
+    for an event that cannot be taken in, :class:`IntegrityFailure` when the log lacks an event or new tables differ;
+    the live ones then stay.
     """
     kinds = [PROJECTIONS[name] for name in known(names)]
     workers = workers or os.cpu_count() or 1
@@ -59,6 +63,8 @@ def rebuild(
     with only_one(ledger):
         job = _go_on(ledger, kinds) if not anew else None
         if job is None:
+            if not (anew or instead):
+                _require_none(ledger)
             job = _begin(ledger, kinds, workers)
         run = _Run(ledger, kinds, *job, workers, progress)
         try:
@@ -67,15 +73,16 @@ def rebuild(
             if not accept_differences:
                 run.compare()
             run.switch(waiting)
-        except ProjectionFailed as failure:
+        except (ProjectionFailed, IntegrityFailure) as failure:
             status.fail(ledger, run.id, failure)
             raise
     seconds = time.monotonic() - began
     return {
         "projections": [kind.name for kind in kinds],
-        "events": run.position,
+        "position": run.position,
+        "events": run.taken_in,
         "seconds": round(seconds, 3),
-        "rate": round(run.position / seconds) if seconds else 0,
+        "rate": round(run.taken_in / seconds) if seconds else 0,
     }
 
 
@@ -112,6 +119,19 @@ def _begin(ledger: Ledger, kinds: Kinds, workers: int) -> tuple[UUID, int]:
     return rebuild, horizon
 
 
+def _require_none(ledger: Ledger) -> None:
+    """Raises :class:`Conflict` when there is an unfinished rebuild that this program could go on with."""
+    found = _unfinished(ledger)
+    if found is None or not beside.is_whole(ledger):
+        return
+    if all(name in PROJECTIONS and PROJECTIONS[name].version == version for name, version in found[1].items()):
+        names = " ".join(sorted(found[1]))
+        raise Conflict(
+            f"a rebuild of {names} is unfinished: 'provenarium rebuild {names}' goes on with it, 'provenarium rebuild "
+            "--cancel' drops what it has made, and so does --anew with this command"
+        )
+
+
 def _go_on(ledger: Ledger, kinds: Kinds) -> tuple[UUID, int] | None:
     found = _unfinished(ledger)
     if found is None or found[1] != {kind.name: kind.version for kind in kinds}:
@@ -134,13 +154,13 @@ class _Run:
         self.id = rebuild
         self.done = 0
         self.position = horizon
+        self.taken_in = 0  # in this process's time, which its rate is told from
         self._ledger = ledger
         self._kinds = kinds
         self._horizon = horizon
         self._workers = workers
         self._progress = progress
         self._began = self._noted = time.monotonic()
-        self._here = 0  # events done in this process's time, which its rate is told from
 
     def fill(self) -> None:
         """The tables, up to the horizon."""
@@ -162,11 +182,16 @@ class _Run:
 
     def _require_all(self, new: Ledger) -> None:
         filled, _ = _filled(new)
-        if filled != self._horizon:
-            raise IntegrityFailure(
-                f"the log does not have every event from position 1 to {self._horizon} exactly once, but {filled}; "
-                "'provenarium verify' tells which. Nothing was switched: --cancel drops the new tables"
-            )
+        if filled == self._horizon:
+            return
+        with self._ledger.connection() as connection:
+            ((first,),) = statements.select(connection, SQL["first_fault"], (self._horizon, self._horizon))
+        beside.drop(self._ledger, next_of(self._ledger))
+        raise IntegrityFailure(
+            f"the log does not have every event from position 1 to {self._horizon} exactly once, but {filled}; "
+            f"position {first} is the first that is wrong, 'provenarium verify' tells more. Nothing was switched; once "
+            "the log is whole, the same command begins again"
+        )
 
     def _filling(self, new: Ledger, task: Task) -> Iterator[int]:
         while True:
@@ -204,20 +229,26 @@ class _Run:
 
     def switch(self, waiting: Callable[[], None]) -> None:
         """Take the place of the live tables."""
+
+        def told() -> None:
+            self._tell("waiting", 0, at_once=True)
+            waiting()
+
         with self._ledger.beside(next_of(self._ledger)) as new:
-            switch(self._ledger, new, self._kinds, waiting)
-        self._tell("comparing", 0, at_once=True)
+            reached = switch(self._ledger, new, self._kinds, told)
+        self._tell("following", reached - self.position, at_once=True)
+        self.position = reached
         status.finish(self._ledger, self.id, "switched")
 
     def _tell(self, state: str, events: int, *, at_once: bool = False) -> None:
         self.done += events
-        self._here += events
+        self.taken_in += events
         total = max(self._horizon, self.done)
         self._progress(self.done, total)
         moment = time.monotonic()
         if at_once or moment - self._noted >= NOTE_SECONDS:
             self._noted = moment
-            rate = self._here / max(moment - self._began, 1e-3)
+            rate = self.taken_in / max(moment - self._began, 1e-3)
             status.note(self._ledger, self.id, state, self.done, total, rate, self._workers)
 
 

@@ -43,7 +43,7 @@ INSERT INTO rebuilds (id, projections, state, horizon, total, workers) VALUES (%
 
 -- name: unfinished
 SELECT id, projections, horizon
-  FROM rebuilds WHERE state NOT IN ('switched', 'cancelled')
+  FROM rebuilds WHERE state NOT IN ('switched', 'switched back', 'cancelled')
  ORDER BY started_at DESC
  LIMIT 1
 
@@ -51,6 +51,28 @@ SELECT id, projections, horizon
 UPDATE rebuilds
    SET state = %b, events = %b, total = %b, rate = %b, workers = %b, failure = NULL, updated_at = clock_timestamp()
  WHERE id = %b
+
+-- name: first_fault
+-- The first position that no event has, or that two have.
+SELECT expected
+  FROM (SELECT position, lag(position, 1, 0::bigint) OVER (ORDER BY position) + 1 AS expected
+          FROM (SELECT notification_id AS position FROM events WHERE notification_id <= %b
+                 UNION ALL
+                SELECT %b::bigint + 1) AS there) AS found
+ WHERE position <> expected
+ ORDER BY position
+ LIMIT 1
+
+-- name: is_locked
+-- Without taking the lock, which whoever begins at this moment would miss.
+SELECT EXISTS (SELECT FROM pg_locks
+                WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND (classid::bigint << 32) | objid::bigint = hashtextextended(%b || ' rebuild', 0))
+
+-- name: last_switched
+SELECT id, projections, state FROM rebuilds
+ WHERE state IN ('switched', 'switched back') ORDER BY finished_at DESC LIMIT 1
 
 -- name: fail
 UPDATE rebuilds SET state = 'failed', failure = %b::text::jsonb, updated_at = clock_timestamp() WHERE id = %b

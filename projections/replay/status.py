@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.errors import ProjectionFailed
+from domain.errors import ProjectionFailed, ProvenariumError
 from domain.times import to_text
 from projections.replay.beside import Kinds
 from store import statements
@@ -20,7 +20,7 @@ SQL = statements.load("projections.replay", "replay.sql")
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a rebuild; ``rate`` in events a second, ``failure`` the event that stopped it, and why."""
+    """The state of a rebuild; ``rate`` in events a second, ``failure`` what stopped it, and the event if one did."""
 
     id: UUID
     projections: dict[str, int]
@@ -37,8 +37,8 @@ class Status:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until all events are in, at the present rate."""
-        return (self.total - self.events) / self.rate if self.rate and self.finished is None else None
+        """Seconds until all events are in, at the present rate; None while something else is done."""
+        return (self.total - self.events) / self.rate if self.rate and self.state in ("filling", "following") else None
 
     def to_json(self) -> dict[str, Any]:
         """As printed for programs."""
@@ -61,16 +61,16 @@ def note(ledger: Ledger, rebuild: UUID, state: str, events: int, total: int, rat
         connection.execute(SQL["progress"], (state, events, total, rate, workers, rebuild))
 
 
-def fail(ledger: Ledger, rebuild: UUID, failure: ProjectionFailed) -> None:
-    """The event that stopped it."""
-    names = ("projection", "pid", "version", "position", "cause")
-    value = orjson.dumps({name: getattr(failure, name) for name in names}).decode()
+def fail(ledger: Ledger, rebuild: UUID, failure: ProvenariumError) -> None:
+    """What stopped it: ``cause``, and the event if it was one."""
+    names = ("projection", "pid", "version", "position", "cause") if isinstance(failure, ProjectionFailed) else ()
+    value = orjson.dumps({"cause": str(failure)} | {name: getattr(failure, name) for name in names}).decode()
     with ledger.connection() as connection:
         connection.execute(SQL["fail"], (value, rebuild))
 
 
 def finish(ledger: Ledger, rebuild: UUID, state: str) -> None:
-    """``switched`` or ``cancelled``."""
+    """``switched``, ``switched back`` or ``cancelled``."""
     with ledger.connection() as connection:
         connection.execute(SQL["finish"], (state, rebuild))
 
@@ -80,3 +80,16 @@ def newest(ledger: Ledger) -> Status | None:
     with ledger.connection() as connection:
         rows = statements.select(connection, SQL["newest"])
     return Status(*rows[0]) if rows else None
+
+
+def is_worked_on(ledger: Ledger) -> bool:
+    """Whether a process is rebuilding at this moment."""
+    with ledger.connection() as connection:
+        return bool(statements.select(connection, SQL["is_locked"], (ledger.settings.ledger,))[0][0])
+
+
+def last_switched(ledger: Ledger) -> tuple[UUID, list[str], str] | None:
+    """The rebuild that was switched to, or back from, last: id, projections, state."""
+    with ledger.connection() as connection:
+        rows = statements.select(connection, SQL["last_switched"])
+    return (rows[0][0], list(rows[0][1]), rows[0][2]) if rows else None

@@ -30,7 +30,7 @@ _END_OF_OBJECT = 2**63 - 1
 
 def page(ledger: Ledger, search: Search, limit: int = 25, after: str | None = None) -> list[Hit]:
     """The next objects after a PID, at most :data:`projections.search.question.MAX_PAGE` of them."""
-    require_page(limit)
+    require_page(limit, after)
     conditions, given = _conditions(search)
     from_here = sql.SQL(SQL["current_from_here" if search.position is None else "any_from_here"])
     given |= {"pid": after or "", "from_position": _END_OF_OBJECT if after else 0, "most": LISTED + 1}

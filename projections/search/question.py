@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.canonical import normal_form
 from domain.errors import RefusedInput
 from projections.search.content import FACETS, MIDS, facet
 
 MAX_PAGE = 1000
+MAX_WORDS = 500
+"""PostgreSQL gives up on some ten thousand; nobody types so many."""
 TERMS = FACETS | {MIDS}
 """What can be filtered by and counted."""
 
@@ -36,7 +39,8 @@ class Search:
     """What is looked for; see the module's description.
 
     ``filters`` has the values of each term, ``position`` the position of the log (None: now). ``tombstoned`` takes
-    withdrawn objects as well. Raises :class:`RefusedInput` for a term that is no facet.
+    withdrawn objects as well. Raises :class:`RefusedInput` for a term that is no facet, a position below 0, more than
+    :data:`MAX_WORDS` words, and what is no text.
     """
 
     text: str = ""
@@ -47,6 +51,11 @@ class Search:
 
     def __post_init__(self) -> None:
         require_facets(self.filters)
+        normal_form([self.text, self.type, *(list(values) for values in self.filters.values())])
+        if len(self.text.split()) > MAX_WORDS:
+            raise RefusedInput(f"a question has at most {MAX_WORDS} words, not {len(self.text.split())}")
+        if self.position is not None and self.position < 0:
+            raise RefusedInput(f"positions of the log begin with 0, which is before everything, not {self.position}")
 
 
 def wanted(term: str, value: str) -> str:
@@ -61,7 +70,8 @@ def require_facets(terms: Iterable[str]) -> None:
             raise RefusedInput(f"{term!r} is no facet; there are {', '.join(sorted(TERMS))}")
 
 
-def require_page(limit: int) -> None:
-    """Raises :class:`RefusedInput` for a page of no object, or of more than :data:`MAX_PAGE`."""
+def require_page(limit: int, after: str | None = None) -> None:
+    """Raises :class:`RefusedInput` for a page of no object, of more than :data:`MAX_PAGE`, or after what is no text."""
+    normal_form(after)
     if not 1 <= limit <= MAX_PAGE:
         raise RefusedInput(f"a page has 1 to {MAX_PAGE} objects, not {limit}")

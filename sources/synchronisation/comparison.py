@@ -208,7 +208,7 @@ class _Comparison:
             document: dict[str, Any] = self._ledger.mapper.unpack(record.document)
             return document
         assert record.version is not None
-        return asserted(self._ledger.get(record.pid, record.version))
+        return asserted(self._ledger.get(record.pid, record.version, to_follow=False))
 
     # -- comparison -------------------------------------------------------------------------------
 

@@ -324,7 +324,7 @@ class _Synchronisation:
         """Whether the object says something else than its source said last."""
         if record.version is None or record.version == state.version:
             return record.version is None
-        return not same(asserted(self._ledger.get(record.pid, record.version)), asserted(state))
+        return not same(asserted(self._ledger.get(record.pid, record.version, to_follow=False)), asserted(state))
 
     def _finish(self, read: int, warning: str | None) -> Report:
         report = Report(self._run_id, self._options.source, self._options.dry_run, read, warning=warning)

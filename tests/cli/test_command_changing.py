@@ -321,8 +321,11 @@ def test_a_rebuild_is_told_about_cancelled_and_taken_back(command: Command) -> N
     assert command("rebuild", "--workers", "2", "--json").json["events"] == 19
     said = command("rebuild", "--status").out
     assert said.startswith("ledger, objects, search, terms, versions: switched, 19 of 19 events")
-    assert command("rebuild", "--status", "--json").json["state"] == "switched"
+    found = command("rebuild", "--status", "--json").json
+    assert (found["state"], found["workedOn"], found["remaining"]) == ("switched", False, None)
     assert "live ones again" in command("rebuild", "--switch-back").out
+    assert "versions: switched back, " in command("rebuild", "--status").out
+    assert command("rebuild", "--switch-back", "search", "--json").json == {"projections": ["search"]}
     assert command("rebuild", "--cancel", "--json").json == {"cancelled": False}
     ledger = command.environment["PROVENARIUM_LEDGER"]
     with psycopg.connect(command.environment["DATABASE_URL"], autocommit=True) as connection:
@@ -331,6 +334,10 @@ def test_a_rebuild_is_told_about_cancelled_and_taken_back(command: Command) -> N
         line = command.refused("rebuild")
         assert "objects have other rows" in line
         assert "--accept-differences" in line
+        said = command("rebuild", "--status").out
+        assert "failed, 19 of 19 events" in said
+        assert "  stopped: the new tables objects have other rows" in said
+        assert "is unfinished: 'provenarium rebuild ledger objects" in command.refused("rebuild", "terms")
         assert "dropped the new tables" in command("rebuild", "--cancel").out
         assert connection.execute(sql.SQL("SELECT bool_and(tombstoned) FROM {}").format(objects)).fetchone() == (True,)
     command("rebuild", "--accept-differences", "--anew")

@@ -434,6 +434,9 @@ def test_search_says_what_it_does_not_understand(command: Command) -> None:
     assert "is not TERM=VALUE" in command.misused("search", "--filter", "Dresden")
     assert "not both" in command.misused("search", "--at", "2020-01-01", "--position", "3")
     assert "must be one of" in command.misused("search", "--type", "ods:Specimen")
+    assert "the log ends at position" in command.misused("search", "--position", "1000")
+    assert "is not a PID" in command.misused("search", "--after", "garbage")
+    assert "at most 500 words" in command.misused("search", "word " * 501)
 
 
 # -- prov -----------------------------------------------------------------------------------------

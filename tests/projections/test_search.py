@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from projections.engine import catch_up, rebuild
 from projections.search import query
 from projections.search.content import content_of
 from projections.search.query import counts, page, total
-from projections.search.question import Search
+from projections.search.question import MAX_WORDS, Search
 from store import migrate
 from store.ledger import Ledger
 from store.settings import Settings
@@ -69,6 +70,27 @@ def test_what_is_no_facet_is_refused(ledger: Ledger) -> None:
         Search(filters={"dwc:locality": ["steppe"]})
     with pytest.raises(RefusedInput, match="no facet"):
         counts(ledger, Search(), ["dwc:localtiy"])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"text": "a\0b"},
+        {"text": "\ud800"},
+        {"type": "\0"},
+        {"filters": {"dwc:country": ["\0"]}},
+        {"position": -1},
+        {"text": "word " * (MAX_WORDS + 1)},
+    ],
+)
+def test_what_cannot_be_asked_is_refused(question: dict[str, Any]) -> None:
+    with pytest.raises(RefusedInput):
+        Search(**question)
+
+
+def test_a_page_begins_after_text(ledger: Ledger) -> None:
+    with pytest.raises(RefusedInput):
+        page(ledger, Search(), after="\0")
 
 
 def test_a_change_of_nothing_that_is_seen_makes_no_row(ledger: Ledger) -> None:

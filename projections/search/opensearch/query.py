@@ -21,7 +21,7 @@ _RESERVED = re.compile(r'[.?+*|{}\[\]()"\\#@&<>~]')
 
 def page(client: OpenSearch, alias: str, search: Search, limit: int = 25, after: str | None = None) -> list[Hit]:
     """The next objects after a PID."""
-    require_page(limit)
+    require_page(limit, after)
     body: dict[str, Any] = {
         "query": _query(search),
         "sort": [{"pid": "asc"}],

@@ -51,7 +51,7 @@ def start(settings: Settings) -> subprocess.Popen[bytes]:
 
 
 def finish(settings: Settings) -> int:
-    """Rebuild without a kill; returns the number of events. The server may still hold the lock of a killed one."""
+    """Rebuild without a kill; returns the position of the log. The server may still hold the lock of a killed one."""
     deadline = time.monotonic() + PATIENCE
     while True:
         running = start(settings)
@@ -59,7 +59,7 @@ def finish(settings: Settings) -> int:
         if running.returncode and b"another process is rebuilding" in err and time.monotonic() < deadline:
             continue
         assert running.returncode == 0, err.decode()
-        return int(orjson.loads(out)["events"])
+        return int(orjson.loads(out)["position"])
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
@@ -124,7 +124,7 @@ def test_killed_workers_are_replaced(filled: Ledger, before: Rows) -> None:
     )
     out, err = running.communicate(timeout=120)
     assert running.returncode == 0, err.decode()
-    assert orjson.loads(out)["events"] == 1500
+    assert orjson.loads(out)["position"] == 1500
     assert rows_of(filled) == before
 
 

@@ -147,6 +147,9 @@ def test_a_reader_that_holds_the_live_tables_is_waited_for_and_holds_up_nobody(
         assert reader.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone() == (9,)
         running = threads.submit(rebuild, ledger, waiting=waited.set)
         assert waited.wait(30)
+        found = status.newest(ledger)
+        assert found is not None
+        assert (found.state, found.remaining) == ("waiting", None)
         began = time.monotonic()
         assert len(rows_of(ledger)["versions"]) == 9
         assert time.monotonic() - began < 5
@@ -158,9 +161,11 @@ def test_a_reader_that_holds_the_live_tables_is_waited_for_and_holds_up_nobody(
 
 def test_one_rebuild_at_a_time(ledger: Ledger) -> None:
     with replay.only_one(ledger):
+        assert status.is_worked_on(ledger)
         for act in (rebuild, cancel):
             with pytest.raises(Conflict, match="another process is rebuilding"):
                 act(ledger)
+    assert not status.is_worked_on(ledger)
     rebuild(ledger)
 
 
@@ -187,10 +192,13 @@ def test_tables_that_differ_are_not_switched_unless_accepted(ledger: Ledger, nam
         rebuild(ledger)
     assert rows_of(ledger) == wrong
     began = status.newest(ledger)
+    assert began is not None
+    assert (began.state, began.remaining) == ("failed", None)
+    assert began.failure is not None
+    assert "have other rows" in began.failure["cause"]
     rebuild(ledger, accept_differences=True)
     assert rows_of(ledger) == right
     ended = status.newest(ledger)
-    assert began is not None
     assert ended is not None
     assert (ended.id, ended.state) == (began.id, "switched"), "it went on"
 
@@ -230,6 +238,29 @@ def test_the_former_tables_come_back_up_to_date_and_may_leave_again(ledger: Ledg
     assert rows_of(ledger) == new
     beside.drop(ledger, beside.former_of(ledger))
     assert schemas_of(ledger) == {""}
+
+
+def test_only_what_was_rebuilt_last_goes_back_unless_others_are_named(ledger: Ledger) -> None:
+    fill(ledger, 3)
+    catch_up(ledger)
+    with ledger.connection() as connection:
+        connection.execute("UPDATE versions SET comment = 'damaged'")
+    rebuild(ledger, ["versions"], accept_differences=True)
+    rebuild(ledger, ["search"])
+    right = rows_of(ledger)
+    for state in ("switched back", "switched"):
+        assert switch_back(ledger, lambda: None) == ["search"]
+        assert rows_of(ledger) == right
+        found = status.newest(ledger)
+        assert found is not None
+        assert found.state == state
+    with pytest.raises(NotFound, match=r"no former tables of terms; there are those of .*versions"):
+        switch_back(ledger, lambda: None, ["versions", "terms"])
+    with pytest.raises(NotFound, match="no projection 'nonsense'"):
+        switch_back(ledger, lambda: None, ["nonsense"])
+    assert switch_back(ledger, lambda: None, ["versions"]) == ["versions"]
+    assert {row[8] for row in rows_of(ledger)["versions"]} == {"damaged"}
+    assert rows_of(ledger)["search"] == right["search"]
 
 
 # -- a new version, a new projection --------------------------------------------------------------
@@ -362,7 +393,7 @@ def test_an_event_that_cannot_be_taken_in_is_named_and_the_rebuild_goes_on_once_
             assert (found.failure["pid"], found.failure["position"]) == (pid, bad)
             assert rows_of(ledger) == before
         owner.execute("UPDATE events SET state = %s WHERE notification_id = %s", (state, bad))
-    assert rebuild(ledger, workers=workers)["events"] == 120
+    assert rebuild(ledger, workers=workers)["position"] == 120
     ended = status.newest(ledger)
     assert ended is not None
     assert (ended.id, ended.state, ended.failure) == (found.id, "switched", None)
@@ -370,22 +401,36 @@ def test_an_event_that_cannot_be_taken_in_is_named_and_the_rebuild_goes_on_once_
 
 
 @pytest.mark.parametrize(
-    "tampering",
+    ("tampering", "position"),
     [
-        "DELETE FROM events WHERE notification_id = 12",
-        "UPDATE events SET notification_id = 99 WHERE notification_id = 12",
+        ("DELETE FROM events WHERE notification_id = 10", 10),
+        ("DELETE FROM events WHERE notification_id = 12", 12),
+        ("UPDATE events SET notification_id = 99 WHERE notification_id = 12", 12),
     ],
 )
-def test_a_log_that_is_not_whole_is_told(ledger: Ledger, workers: int, tampering: str) -> None:
+def test_a_log_that_is_not_whole_is_told_and_once_it_is_the_rebuild_begins_again(
+    ledger: Ledger, workers: int, tampering: str, position: int
+) -> None:
     fill(ledger, 4)
     catch_up(ledger)
     before = rows_of(ledger)
     with psycopg.connect(ledger.conninfo, autocommit=True) as owner:
         owner.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(ledger.settings.ledger)))
         owner.execute("SET session_replication_role = replica")
+        owner.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM events WHERE notification_id = %s", (position,))
         owner.execute(tampering)  # type: ignore[call-overload]
-    with pytest.raises(IntegrityFailure, match=r"every event from position 1 to 12 exactly once, but 11"):
-        rebuild(ledger, workers=workers)
+        for _ in range(2):
+            with pytest.raises(
+                IntegrityFailure, match=rf"once, but 11; position {position} is the first that is wrong"
+            ):
+                rebuild(ledger, workers=workers)
+            found = status.newest(ledger)
+            assert found is not None
+            assert found.state == "failed"
+            assert rows_of(ledger) == before
+        owner.execute("DELETE FROM events WHERE notification_id IN (%s, 99)", (position,))
+        owner.execute("INSERT INTO events SELECT * FROM kept")
+    assert rebuild(ledger, workers=workers)["position"] == 12
     assert rows_of(ledger) == before
 
 
@@ -438,7 +483,7 @@ def test_rows_that_cannot_be_written_name_their_object(ledger: Ledger, monkeypat
         patched.setattr(Versions, "packed", packed)
         with pytest.raises(ProjectionFailed, match=r"\(TEST/AAA-000-006/2\), which it cannot take in: Char"):
             rebuild(ledger)
-    assert rebuild(ledger)["events"] == 60
+    assert rebuild(ledger)["position"] == 60
     catch_up(ledger)
     assert len(rows_of(ledger)["versions"]) == 60
 
@@ -459,8 +504,10 @@ def test_an_interrupted_rebuild_goes_on_and_another_one_begins_anew(
         rebuild(ledger, progress=interrupt)
     fill(ledger, 2, group="BBB")
     told: list[int] = []
-    assert rebuild(ledger, progress=lambda done, _total: told.append(done))["events"] == 126
-    assert told[0] >= 60
+    result = rebuild(ledger, progress=lambda done, _total: told.append(done))
+    assert result["position"] == 126
+    assert told[0] > 60
+    assert 126 - told[0] < result["events"] <= 126 - 60
     catch_up(ledger)
     assert {name: len(rows) for name, rows in rows_of(ledger).items()} == {
         **{name: len(rows) + 6 for name, rows in before.items()},
@@ -469,9 +516,11 @@ def test_an_interrupted_rebuild_goes_on_and_another_one_begins_anew(
         "terms": len(before["terms"]) // 40 * 42,
         "ledger": 1,
     }
-    for again in ({"anew": True}, {"names": ["versions"]}):
+    for again in ({"anew": True}, {"names": ["versions"], "anew": True}, {"names": ["versions"], "instead": True}):
         with pytest.raises(KeyboardInterrupt):
             rebuild(ledger, progress=interrupt)
+        with pytest.raises(Conflict, match="a rebuild of ledger objects search terms versions is unfinished"):
+            rebuild(ledger, ["versions"])
         told.clear()
         rebuild(ledger, progress=lambda done, _total: told.append(done), **again)  # type: ignore[arg-type]
         assert told[0] < 60
@@ -498,7 +547,7 @@ def test_the_tree_goes_on_where_its_assembly_was_interrupted(
         rebuild(ledger, names, progress=interrupt)
     assert reached() == 21
     assert rows_of(ledger) == before
-    assert rebuild(ledger, names)["events"] == 60
+    assert rebuild(ledger, names)["position"] == 60
     assert rows_of(ledger) == before
 
 
@@ -582,6 +631,7 @@ def test_the_row_says_how_far_it_is(ledger: Ledger, monkeypatch: pytest.MonkeyPa
     assert {each.total for each in seen} == {90}
     assert [each.events for each in seen] == sorted(each.events for each in seen)
     assert any(each.rate > 0 and each.remaining for each in seen)
+    assert {each.state for each in seen if each.remaining is not None} <= {"filling", "following"}
     last = status.newest(ledger)
     assert last is not None
     assert (last.state, last.events, last.remaining) == ("switched", 90, None)
