@@ -29,7 +29,7 @@ OBJECTS = int(os.environ.get("BENCH_RECORDS", "10000"))
 
 
 def main() -> None:
-    """Run everything once in a temporary home, embedded, with fsync on; two hours on two slow cores.
+    """Run everything once in a temporary home, embedded, with fsync on; half an hour on two fast cores, else two hours.
 
     BENCH_MUSEUMS=10000,100000 leaves the largest museum out, with which most of the time goes.
     """
