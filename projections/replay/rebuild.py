@@ -46,10 +46,10 @@ def rebuild(
 
     The live tables are read and follow the log as ever until the new ones, caught up, take their place. A rebuild of
     the same projections that was interrupted, in whatever way, goes on where it stopped, unless ``anew``; one of other
-    projections is only dropped with ``anew`` or ``instead``. Tables of a
-    projection whose version has not changed must have the same rows as the live ones, unless ``accept_differences``.
-    ``workers`` are the processes that fill (default: as many as the machine has processors). ``progress`` is told
-    (events done, events in all); ``waiting`` that readers of the live tables are waited for.
+    projections is only dropped with ``anew`` or ``instead``. Tables of a projection whose version has not changed must
+    have the same rows as the live ones, unless ``accept_differences``. ``workers`` are the processes that fill
+    (default: as many as the machine has processors). ``progress`` is told (events done, events in all); ``waiting``
+    that readers of the live tables are waited for.
 
     Returns ``projections``, the ``position`` up to which their tables are, the ``events`` that were taken in now,
     ``seconds`` and ``rate`` (events a second). Raises :class:`NotFound` for a name that is no projection,
