@@ -101,8 +101,9 @@ def _status(ledger: Ledger, out: Output) -> None:
     out.say(f"{names}: {found.state}, {found.events} of {found.total} events, {found.rate:,.0f} events/s")
     out.say(f"  began {show_time(found.started)}, last heard of {show_time(found.updated)}")
     if found.failure is not None:
-        where = "before position {position} ({pid}/{version})" if "position" in found.failure else ""
-        out.say(f"  stopped {where}".rstrip().format(**found.failure) + f": {found.failure['cause']}")
+        at_event = "position" in found.failure
+        where = " before position {position} ({pid}/{version})".format(**found.failure) if at_event else ""
+        out.say(f"  stopped{where}: {found.failure['cause']}")
     elif found.finished is None and not is_worked_on:
         out.say("  interrupted: nobody works on it; 'provenarium rebuild' with the same projections goes on")
     elif found.remaining is not None and found.finished is None:

@@ -74,7 +74,7 @@ def normal_form(value: Any, *, given_away: bool = False) -> Any:
     """Check a Python value built in memory and bring its numbers to the one form kept here.
 
     Takes None, bool, int, float, str, list, tuple and dict with str keys; returns fresh containers. A value that is
-    ``given_away`` must have no tuples; it may come back itself.
+    ``given_away`` must be of these types but tuple, and may come back itself.
     Raises :class:`UnrepresentableJson` naming the JSON Pointer of the offender.
     """
     plain = _plain(value, given_away)

@@ -194,7 +194,8 @@ class DigitalObject:
 def content_of(document: Any, *, given_away: bool = False) -> Content:
     """The asserted part of an openDS document: normal form, sets in order, computed terms left out.
 
-    A document that is ``given_away`` has no tuples, and is not used again: it need not be copied.
+    A document that is ``given_away`` is not used again, so that it need not be copied (see
+    :func:`domain.canonical.normal_form`).
 
     Raises :class:`InvalidDocument` when it is no object of a known ``@type``, and
     :class:`UnrepresentableJson` when something in it cannot be kept exactly.
