@@ -15,10 +15,10 @@ from benchmarks.histories import grow
 from benchmarks.limits import limits
 from benchmarks.machine import machine
 from benchmarks.museums import SIZES, museums
-from benchmarks.past import past
 from benchmarks.peers import Amounts, peers
 from benchmarks.proof import proof
 from benchmarks.provenance import provenance
+from benchmarks.time_travel import whole_collection
 from projections.engine import catch_up
 from store.ledger import Ledger
 from store.processes import collect_seldom
@@ -49,8 +49,8 @@ def main() -> None:
                     grow(ledger, Path(archives), 2 * OBJECTS, versions)
                 catch_up(ledger)
                 console.print(proof(ledger, f"specimens with versions each: {versions}"))
-        with Ledger.open(replace(settings, ledger="past")) as ledger:
-            console.print(past(ledger, 10 * OBJECTS))
+        with Ledger.open(replace(settings, ledger="time_travel")) as ledger:
+            console.print(whole_collection(ledger, 10 * OBJECTS))
         console.print(peers(settings, Amounts.of(OBJECTS)))
         provenance(settings, console)
 

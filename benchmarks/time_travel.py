@@ -1,4 +1,4 @@
-"""``python -m benchmarks.past``: a whole collection as it was at a time, each object in the third of five versions."""
+"""``python -m benchmarks.time_travel``: a whole collection as of a time, each object in the third of five versions."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def main() -> None:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         Ledger.open(Settings(os.environ.get("DATABASE_URL"), Path(folder) / "home")) as ledger,
     ):
-        Console(width=140).print(past(ledger, OBJECTS))
+        Console(width=140).print(whole_collection(ledger, OBJECTS))
 
 
-def past(ledger: Ledger, objects: int) -> Table:
+def whole_collection(ledger: Ledger, objects: int) -> Table:
     """Objects a second, on the axis of what was said when; the median of several runs."""
     with tempfile.TemporaryDirectory() as folder:
         grow(ledger, Path(folder), VERSIONS * objects, VERSIONS)
